@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0
+
+# The kernel to build for: the newest installed headers.
+KDIR ?= $(shell for dir in /lib/modules/*/build; do \
+		[ ! -d "$$dir" ] || echo "$$dir"; \
+	done | sort -V | tail -n 1)
+PREFIX ?= /usr/local
+DESTDIR ?=
+export PREFIX DESTDIR
+
+build := $(CURDIR)/build
+
+.PHONY: all
+all: module userspace
+
+.PHONY: help
+help:
+	@echo 'make                  module, libchring and chringctl'
+	@echo 'make demo             shows what chring does, in a virtual machine'
+	@echo 'make check            every test, on an installed kernel in a virtual machine'
+	@echo 'make check-debug      the tests on a debug kernel (KASAN, lockdep, kmemleak)'
+	@echo 'make bench            what steering costs, in instructions'
+	@echo 'make style            static checks only'
+	@echo 'make generate         makes the netlink code from its specification'
+	@echo 'make install          libchring and chringctl (PREFIX=$(PREFIX), DESTDIR)'
+	@echo 'make modules_install  the module (DESTDIR)'
+	@echo 'make clean'
+	@echo
+	@echo 'KDIR selects the kernel: $(or $(KDIR),none is installed)'
+	@echo 'demo and check install what they need on Debian 12 (tests/setup).'
+
+# ---- what is built
+
+# Kbuild says itself what it does without KDIR, but not in one line.
+.PHONY: kdir
+kdir:
+	@[ -e "$(KDIR)/Makefile" ] || { \
+		echo 'no kernel headers: run tests/setup build, or give KDIR' >&2; \
+		exit 1; }
+	@release=$$($(MAKE) -s --no-print-directory -C "$(KDIR)" \
+		kernelrelease) && \
+		printf '6.12\n%s\n' "$$release" | sort -VC || { \
+		echo "chring needs Linux 6.12 or later, KDIR is $$release" >&2; \
+		exit 1; }
+
+.PHONY: module
+module: kdir
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+.PHONY: userspace
+userspace:
+	$(MAKE) -C userspace
+
+# The module for the debug kernel, in a copy beside which that in place stays.
+.PHONY: debug
+debug: userspace
+	kdir=$$(tests/vm/kernel --kdir debug) && \
+	mkdir -p $(build)/debug && \
+	rsync -a --delete --exclude='*.o' --exclude='*.ko' --exclude='*.mod*' \
+		--exclude='.*.cmd' --exclude=modules.order --exclude=Module.symvers \
+		Kbuild kmod $(build)/debug/ && \
+	$(MAKE) -C "$$kdir" M=$(build)/debug CHRING_DEBUG=1 modules
+
+.PHONY: generate
+generate:
+	Documentation/netlink/generate
+
+.PHONY: install
+install: userspace
+	$(MAKE) -C userspace install
+
+.PHONY: modules_install
+modules_install: module
+	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(DESTDIR) modules_install
+
+# ---- what is run
+
+.PHONY: demo
+demo:
+	tests/setup build vm demo
+	$(MAKE) all
+	tests/demo/run
+
+.PHONY: check
+check:
+	tests/setup build vm check lint
+	tests/check
+
+.PHONY: check-debug
+check-debug:
+	tests/setup build vm check debug
+	tests/check --debug
+
+.PHONY: bench
+bench:
+	tests/setup build vm
+	$(MAKE) all
+	tests/bench/steer
+
+.PHONY: style
+style:
+	tests/setup build check lint
+	tests/lint
+
+.PHONY: clean
+clean:
+	[ ! -e "$(KDIR)/Makefile" ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
+	$(MAKE) -C userspace clean
+	rm -rf $(build)

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause)
+/* Do not edit directly, auto-generated from: */
+/*	Documentation/netlink/specs/chring.yaml */
+/* YNL-GEN kernel source */
+
+#include <net/netlink.h>
+#include <net/genetlink.h>
+
+#include "netlink.h"
+
+#include <uapi/linux/chring.h>
+
+/* Integer value ranges */
+static const struct netlink_range_validation chring_a_service_local_port_range = {
+	.min	= 1ULL,
+	.max	= 65535ULL,
+};
+
+static const struct netlink_range_validation chring_a_lookup_remote_port_range = {
+	.min	= 1ULL,
+	.max	= 65535ULL,
+};
+
+/* Common nested types */
+const struct nla_policy chring_replica_nl_policy[CHRING_A_REPLICA_PASSED_OVER + 1] = {
+	[CHRING_A_REPLICA_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
+	[CHRING_A_REPLICA_FD] = { .type = NLA_U32, },
+	[CHRING_A_REPLICA_WEIGHT] = NLA_POLICY_RANGE(NLA_U32, 1, CHRING_WEIGHT_MAX),
+	[CHRING_A_REPLICA_STATE] = NLA_POLICY_MAX(NLA_U32, 1),
+	[CHRING_A_REPLICA_INODE] = { .type = NLA_UINT, },
+	[CHRING_A_REPLICA_POINTS] = { .type = NLA_U32, },
+	[CHRING_A_REPLICA_SLOTS] = { .type = NLA_U32, },
+	[CHRING_A_REPLICA_PICKS] = { .type = NLA_UINT, },
+	[CHRING_A_REPLICA_MIGRATED] = { .type = NLA_UINT, },
+	[CHRING_A_REPLICA_PASSED_OVER] = { .type = NLA_UINT, },
+};
+
+/* CHRING_CMD_SERVICE_NEW - do */
+static const struct nla_policy chring_service_new_nl_policy[CHRING_A_SERVICE_OWNER + 1] = {
+	[CHRING_A_SERVICE_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
+	[CHRING_A_SERVICE_PROTOCOL] = NLA_POLICY_MAX(NLA_U32, 1),
+	[CHRING_A_SERVICE_LOCAL_IPV4] = NLA_POLICY_EXACT_LEN(4),
+	[CHRING_A_SERVICE_LOCAL_PORT] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_service_local_port_range),
+	[CHRING_A_SERVICE_OWNER] = { .type = NLA_U32, },
+};
+
+/* CHRING_CMD_SERVICE_SET - do */
+static const struct nla_policy chring_service_set_nl_policy[CHRING_A_SERVICE_OWNER + 1] = {
+	[CHRING_A_SERVICE_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
+	[CHRING_A_SERVICE_OWNER] = { .type = NLA_U32, },
+};
+
+/* CHRING_CMD_SERVICE_GET - do */
+static const struct nla_policy chring_service_get_nl_policy[CHRING_A_SERVICE_NAME + 1] = {
+	[CHRING_A_SERVICE_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
+};
+
+/* CHRING_CMD_SERVICE_DEL - do */
+static const struct nla_policy chring_service_del_nl_policy[CHRING_A_SERVICE_NAME + 1] = {
+	[CHRING_A_SERVICE_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
+};
+
+/* CHRING_CMD_REPLICA_NEW - do */
+static const struct nla_policy chring_replica_new_nl_policy[CHRING_A_REPLICAS_REPLICA + 1] = {
+	[CHRING_A_REPLICAS_SERVICE] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
+	[CHRING_A_REPLICAS_REPLICA] = NLA_POLICY_NESTED(chring_replica_nl_policy),
+};
+
+/* CHRING_CMD_REPLICA_SET - do */
+static const struct nla_policy chring_replica_set_nl_policy[CHRING_A_REPLICAS_REPLICA + 1] = {
+	[CHRING_A_REPLICAS_SERVICE] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
+	[CHRING_A_REPLICAS_REPLICA] = NLA_POLICY_NESTED(chring_replica_nl_policy),
+};
+
+/* CHRING_CMD_REPLICA_GET - do */
+static const struct nla_policy chring_replica_get_do_nl_policy[CHRING_A_REPLICAS_REPLICA + 1] = {
+	[CHRING_A_REPLICAS_SERVICE] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
+	[CHRING_A_REPLICAS_REPLICA] = NLA_POLICY_NESTED(chring_replica_nl_policy),
+};
+
+/* CHRING_CMD_REPLICA_GET - dump */
+static const struct nla_policy chring_replica_get_dump_nl_policy[CHRING_A_REPLICAS_SERVICE + 1] = {
+	[CHRING_A_REPLICAS_SERVICE] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
+};
+
+/* CHRING_CMD_REPLICA_DEL - do */
+static const struct nla_policy chring_replica_del_nl_policy[CHRING_A_REPLICAS_REPLICA + 1] = {
+	[CHRING_A_REPLICAS_SERVICE] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
+	[CHRING_A_REPLICAS_REPLICA] = NLA_POLICY_NESTED(chring_replica_nl_policy),
+};
+
+/* CHRING_CMD_LOOKUP - do */
+static const struct nla_policy chring_lookup_nl_policy[CHRING_A_LOOKUP_LOCAL_IPV4 + 1] = {
+	[CHRING_A_LOOKUP_SERVICE] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
+	[CHRING_A_LOOKUP_REMOTE_IPV4] = NLA_POLICY_EXACT_LEN(4),
+	[CHRING_A_LOOKUP_REMOTE_PORT] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_lookup_remote_port_range),
+	[CHRING_A_LOOKUP_LOCAL_IPV4] = NLA_POLICY_EXACT_LEN(4),
+};
+
+/* Ops table for chring */
+static const struct genl_split_ops chring_nl_ops[] = {
+	{
+		.cmd		= CHRING_CMD_SERVICE_NEW,
+		.doit		= chring_nl_service_new_doit,
+		.policy		= chring_service_new_nl_policy,
+		.maxattr	= CHRING_A_SERVICE_OWNER,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= CHRING_CMD_SERVICE_SET,
+		.doit		= chring_nl_service_set_doit,
+		.policy		= chring_service_set_nl_policy,
+		.maxattr	= CHRING_A_SERVICE_OWNER,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= CHRING_CMD_SERVICE_GET,
+		.doit		= chring_nl_service_get_doit,
+		.policy		= chring_service_get_nl_policy,
+		.maxattr	= CHRING_A_SERVICE_NAME,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd	= CHRING_CMD_SERVICE_GET,
+		.dumpit	= chring_nl_service_get_dumpit,
+		.flags	= GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd		= CHRING_CMD_SERVICE_DEL,
+		.doit		= chring_nl_service_del_doit,
+		.policy		= chring_service_del_nl_policy,
+		.maxattr	= CHRING_A_SERVICE_NAME,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= CHRING_CMD_REPLICA_NEW,
+		.doit		= chring_nl_replica_new_doit,
+		.policy		= chring_replica_new_nl_policy,
+		.maxattr	= CHRING_A_REPLICAS_REPLICA,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= CHRING_CMD_REPLICA_SET,
+		.doit		= chring_nl_replica_set_doit,
+		.policy		= chring_replica_set_nl_policy,
+		.maxattr	= CHRING_A_REPLICAS_REPLICA,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= CHRING_CMD_REPLICA_GET,
+		.doit		= chring_nl_replica_get_doit,
+		.policy		= chring_replica_get_do_nl_policy,
+		.maxattr	= CHRING_A_REPLICAS_REPLICA,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= CHRING_CMD_REPLICA_GET,
+		.dumpit		= chring_nl_replica_get_dumpit,
+		.policy		= chring_replica_get_dump_nl_policy,
+		.maxattr	= CHRING_A_REPLICAS_SERVICE,
+		.flags		= GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd		= CHRING_CMD_REPLICA_DEL,
+		.doit		= chring_nl_replica_del_doit,
+		.policy		= chring_replica_del_nl_policy,
+		.maxattr	= CHRING_A_REPLICAS_REPLICA,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= CHRING_CMD_LOOKUP,
+		.doit		= chring_nl_lookup_doit,
+		.policy		= chring_lookup_nl_policy,
+		.maxattr	= CHRING_A_LOOKUP_LOCAL_IPV4,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+};
+
+struct genl_family chring_nl_family __ro_after_init = {
+	.name		= CHRING_FAMILY_NAME,
+	.version	= CHRING_FAMILY_VERSION,
+	.netnsok	= true,
+	.parallel_ops	= true,
+	.module		= THIS_MODULE,
+	.split_ops	= chring_nl_ops,
+	.n_split_ops	= ARRAY_SIZE(chring_nl_ops),
+};

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause) */
+/* Do not edit directly, auto-generated from: */
+/*	Documentation/netlink/specs/chring.yaml */
+/* YNL-GEN uapi header */
+
+#ifndef _UAPI_LINUX_CHRING_H
+#define _UAPI_LINUX_CHRING_H
+
+#define CHRING_FAMILY_NAME	"chring"
+#define CHRING_FAMILY_VERSION	1
+
+#define CHRING_NAME_MAX		63
+#define CHRING_WEIGHT_MAX	1024
+
+/**
+ * enum chring_protocol - Transport protocol of a service.
+ */
+enum chring_protocol {
+	CHRING_PROTOCOL_TCP,
+	CHRING_PROTOCOL_UDP,
+};
+
+/**
+ * enum chring_service_state
+ * @CHRING_SERVICE_STATE_IDLE: Never had a replica; the port is not touched.
+ * @CHRING_SERVICE_STATE_STEERING: The service holds its port and steers what
+ *   arrives there.
+ * @CHRING_SERVICE_STATE_REMOVING: On its way out, for some grace periods;
+ *   nothing can be done with it, and its name and its address are not free
+ *   yet.
+ */
+enum chring_service_state {
+	CHRING_SERVICE_STATE_IDLE,
+	CHRING_SERVICE_STATE_STEERING,
+	CHRING_SERVICE_STATE_REMOVING,
+};
+
+/**
+ * enum chring_replica_state
+ * @CHRING_REPLICA_STATE_UP: The socket takes new flows.
+ * @CHRING_REPLICA_STATE_DEAD: The socket was closed or shut down; its flows go
+ *   to the stand-ins, and the replica is about to be removed.
+ */
+enum chring_replica_state {
+	CHRING_REPLICA_STATE_UP,
+	CHRING_REPLICA_STATE_DEAD,
+};
+
+enum {
+	CHRING_A_SERVICE_NAME = 1,
+	CHRING_A_SERVICE_PROTOCOL,
+	CHRING_A_SERVICE_LOCAL_IPV4,
+	CHRING_A_SERVICE_LOCAL_PORT,
+	CHRING_A_SERVICE_OWNER,
+	CHRING_A_SERVICE_STATE,
+	CHRING_A_SERVICE_SLOTS,
+	CHRING_A_SERVICE_REPLICAS,
+	CHRING_A_SERVICE_POINTS,
+	CHRING_A_SERVICE_PICKS,
+	CHRING_A_SERVICE_MIGRATED,
+	CHRING_A_SERVICE_PASSED_OVER,
+	CHRING_A_SERVICE_REFUSED,
+
+	__CHRING_A_SERVICE_MAX,
+	CHRING_A_SERVICE_MAX = (__CHRING_A_SERVICE_MAX - 1)
+};
+
+enum {
+	CHRING_A_REPLICA_NAME = 1,
+	CHRING_A_REPLICA_FD,
+	CHRING_A_REPLICA_WEIGHT,
+	CHRING_A_REPLICA_STATE,
+	CHRING_A_REPLICA_INODE,
+	CHRING_A_REPLICA_POINTS,
+	CHRING_A_REPLICA_SLOTS,
+	CHRING_A_REPLICA_PICKS,
+	CHRING_A_REPLICA_MIGRATED,
+	CHRING_A_REPLICA_PASSED_OVER,
+
+	__CHRING_A_REPLICA_MAX,
+	CHRING_A_REPLICA_MAX = (__CHRING_A_REPLICA_MAX - 1)
+};
+
+enum {
+	CHRING_A_REPLICAS_SERVICE = 1,
+	CHRING_A_REPLICAS_REPLICA,
+
+	__CHRING_A_REPLICAS_MAX,
+	CHRING_A_REPLICAS_MAX = (__CHRING_A_REPLICAS_MAX - 1)
+};
+
+enum {
+	CHRING_A_LOOKUP_SERVICE = 1,
+	CHRING_A_LOOKUP_REMOTE_IPV4,
+	CHRING_A_LOOKUP_REMOTE_PORT,
+	CHRING_A_LOOKUP_LOCAL_IPV4,
+	CHRING_A_LOOKUP_REPLICA,
+
+	__CHRING_A_LOOKUP_MAX,
+	CHRING_A_LOOKUP_MAX = (__CHRING_A_LOOKUP_MAX - 1)
+};
+
+enum chring_cmd {
+	CHRING_CMD_SERVICE_NEW = 1,
+	CHRING_CMD_SERVICE_SET,
+	CHRING_CMD_SERVICE_GET,
+	CHRING_CMD_SERVICE_DEL,
+	CHRING_CMD_REPLICA_NEW,
+	CHRING_CMD_REPLICA_SET,
+	CHRING_CMD_REPLICA_GET,
+	CHRING_CMD_REPLICA_DEL,
+	CHRING_CMD_LOOKUP,
+
+	__CHRING_CMD_MAX,
+	CHRING_CMD_MAX = (__CHRING_CMD_MAX - 1)
+};
+
+#endif /* _UAPI_LINUX_CHRING_H */

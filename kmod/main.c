@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * chring: consistent-hash steering of connections and datagrams among the
+ * processes of one service.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/init.h>
+#include <linux/module.h>
+
+#include "netlink.h"
+#include "selfcheck.h"
+#include "selftest/selftest.h"
+#include "service.h"
+
+static int __init chring_init(void)
+{
+	int err;
+
+	if (!chring_selftest_ring())
+		return -ENOTRECOVERABLE;
+
+	err = chring_selfcheck();
+	if (err) {
+		pr_err("steering does not work on this kernel (%d)\n", err);
+		return err;
+	}
+
+	err = chring_service_init();
+	if (err)
+		return err;
+
+	err = chring_netlink_init();
+	if (err)
+		goto err_netlink;
+	return 0;
+
+err_netlink:
+	chring_service_exit();
+	return err;
+}
+
+static void __exit chring_exit(void)
+{
+	chring_netlink_exit();
+	chring_service_exit();
+}
+
+module_init(chring_init);
+module_exit(chring_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Consistent-hash steering of sockets");
+MODULE_AUTHOR("The chring developers");

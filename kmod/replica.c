@@ -1,0 +1,603 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Replicas: how the members of a service come, change, die and go.
+ *
+ * Every change edits the ring, fills a table aside and publishes it, once for
+ * all replicas of a request. What can fail comes before the first edit, or can
+ * be taken back.
+ */
+
+#include <linux/moduleparam.h>
+#include <linux/netlink.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+#include <net/net_namespace.h>
+#include <net/sock.h>
+
+#include "anchor.h"
+#include "replica.h"
+#include "service.h"
+#include "table.h"
+
+#define SWEEP_INTERVAL (HZ / 10)
+
+static unsigned int max_replicas = 4096;
+module_param(max_replicas, uint, 0644);
+MODULE_PARM_DESC(max_replicas, "Most replicas of a network namespace");
+
+static unsigned int max_points = 1 << 20;
+module_param(max_points, uint, 0644);
+MODULE_PARM_DESC(max_points, "Most virtual nodes of a network namespace");
+
+/**
+ * chring_replica_find_locked - a replica by its name
+ * @service: where to look; caller holds the lock of its namespace's services
+ * @name: the name
+ *
+ * Return: the replica, or NULL.
+ */
+struct chring_replica *
+chring_replica_find_locked(struct chring_service *service, const char *name)
+{
+	struct chring_replica *replica;
+	unsigned long index;
+
+	xa_for_each(&service->replicas, index, replica)
+		if (!strcmp(replica->name, name))
+			return replica;
+	return NULL;
+}
+
+static struct chring_replica *find_sock(struct chring_service *service,
+					const struct sock *sk)
+{
+	struct chring_replica *replica;
+	unsigned long index;
+
+	xa_for_each(&service->replicas, index, replica)
+		if (replica->sk == sk)
+			return replica;
+	return NULL;
+}
+
+/**
+ * chring_replica_totals - what was steered to a replica
+ * @replica: caller holds the lock of its namespace's services
+ * @totals: is added to
+ */
+void chring_replica_totals(const struct chring_replica *replica,
+			   struct chring_totals *totals)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct chring_counters *counters;
+
+		counters = per_cpu_ptr(replica->counters, cpu);
+		totals->picks += READ_ONCE(counters->picks);
+		totals->migrated += READ_ONCE(counters->migrated);
+		totals->passed_over += READ_ONCE(counters->passed_over);
+	}
+}
+
+static u32 nr_points(u32 weight)
+{
+	return weight * CHRING_POINTS_PER_WEIGHT;
+}
+
+static int check_points(struct chring_net *cn, u32 more,
+			const struct chring_replica_args *args,
+			struct netlink_ext_ack *extack)
+{
+	if (more <= max_points && cn->nr_points <= max_points - more)
+		return 0;
+	NL_SET_ERR_MSG_ATTR(extack, args->weight_attr ?: args->name_attr,
+			    "too many virtual nodes (module parameter max_points)");
+	return -ENOSPC;
+}
+
+static int check_new(struct chring_net *cn, struct chring_service *service,
+		     const struct chring_replica_args *args,
+		     struct netlink_ext_ack *extack)
+{
+	if (chring_replica_find_locked(service, args->name)) {
+		NL_SET_ERR_MSG_ATTR(extack, args->name_attr,
+				    "a replica of this name exists");
+		return -EEXIST;
+	}
+	if (cn->nr_replicas >= max_replicas) {
+		NL_SET_ERR_MSG_ATTR(extack, args->name_attr,
+				    "too many replicas (module parameter max_replicas)");
+		return -ENOSPC;
+	}
+	return check_points(cn, nr_points(args->weight), args, extack);
+}
+
+static struct sock *sock_get(struct chring_service *service,
+			     const struct chring_replica_args *args,
+			     struct netlink_ext_ack *extack)
+{
+	struct sock *sk;
+
+	NL_SET_BAD_ATTR(extack, args->fd_attr);
+	sk = chring_target_get(args->fd, service->net, &service->address,
+			       service->owner, extack);
+	if (IS_ERR(sk))
+		return sk;
+	if (find_sock(service, sk)) {
+		NL_SET_ERR_MSG(extack, "socket is a replica's already");
+		sock_put(sk);
+		return ERR_PTR(-EEXIST);
+	}
+	if (service->anchor && !chring_anchor_groups(service->anchor, sk)) {
+		NL_SET_ERR_MSG(extack, "socket does not share the service's port");
+		sock_put(sk);
+		return ERR_PTR(-EADDRNOTAVAIL);
+	}
+	return sk;
+}
+
+static struct chring_replica *
+replica_alloc(const struct chring_replica_args *args)
+{
+	struct chring_replica *replica;
+
+	replica = kzalloc(sizeof(*replica), GFP_KERNEL_ACCOUNT);
+	if (!replica)
+		return NULL;
+	strscpy(replica->name, args->name);
+	replica->weight = args->weight;
+	replica->counters = alloc_percpu_gfp(struct chring_counters,
+					     GFP_KERNEL_ACCOUNT);
+	if (!replica->counters)
+		goto free;
+	replica->member.name = replica->name;
+	replica->member.nr_vnodes = nr_points(args->weight);
+	replica->member.vnodes = chring_vnodes_alloc(replica->member.nr_vnodes);
+	if (!replica->member.vnodes)
+		goto free_counters;
+	return replica;
+
+free_counters:
+	free_percpu(replica->counters);
+free:
+	kfree(replica);
+	return NULL;
+}
+
+/* Last of all; no table has it any more, and a grace period is over. */
+static void replica_free(struct chring_replica *replica)
+{
+	if (replica->sk)
+		sock_put(replica->sk);
+	kvfree(replica->member.vnodes);
+	free_percpu(replica->counters);
+	kfree(replica);
+}
+
+static void replica_free_rcu(struct rcu_head *rcu)
+{
+	replica_free(container_of(rcu, struct chring_replica, rcu));
+}
+
+static int replica_link(struct chring_net *cn, struct chring_service *service,
+			struct chring_replica_args *args,
+			struct netlink_ext_ack *extack)
+{
+	struct chring_replica *replica;
+	struct sock *sk;
+	u32 index;
+	int err;
+
+	err = check_new(cn, service, args, extack);
+	if (err)
+		return err;
+	replica = replica_alloc(args);
+	if (!replica)
+		return -ENOMEM;
+	sk = sock_get(service, args, extack);
+	if (IS_ERR(sk)) {
+		err = PTR_ERR(sk);
+		goto free;
+	}
+	replica->sk = sk;
+	replica->inode = sock_i_ino(sk);
+	err = xa_alloc(&service->replicas, &index, replica,
+		       XA_LIMIT(0, CHRING_NO_MEMBER - 1), GFP_KERNEL_ACCOUNT);
+	if (err)
+		goto free;
+	replica->member.index = index;
+	chring_ring_insert(&service->ring, &replica->member);
+	service->nr_replicas++;
+	cn->nr_replicas++;
+	cn->nr_points += replica->member.nr_vnodes;
+	args->replica = replica;
+	return 0;
+
+free:
+	replica_free(replica);
+	return err;
+}
+
+static void replica_unlink(struct chring_net *cn,
+			   struct chring_service *service,
+			   struct chring_replica *replica)
+{
+	chring_ring_remove(&service->ring, &replica->member);
+	xa_erase(&service->replicas, replica->member.index);
+	service->nr_replicas--;
+	cn->nr_replicas--;
+	cn->nr_points -= replica->member.nr_vnodes;
+}
+
+/*
+ * Unlinks replicas, listed by @leaving, from a service that has others left
+ * where @table is one for it to fill. They are freed after the table that has
+ * them was replaced. Their counts go to the service's, but for what packets
+ * under way add.
+ */
+static void replicas_leave(struct chring_net *cn,
+			   struct chring_service *service,
+			   struct list_head *leaving,
+			   struct chring_table *table)
+{
+	struct chring_replica *replica;
+
+	list_for_each_entry(replica, leaving, leaving) {
+		replica_unlink(cn, service, replica);
+		chring_replica_totals(replica, &service->gone);
+	}
+	chring_table_replace(cn, service, table);
+	list_for_each_entry(replica, leaving, leaving)
+		call_rcu(&replica->rcu, replica_free_rcu);
+}
+
+/*
+ * Where memory is short the dead stay until the next time: packets pass them
+ * over anyway.
+ */
+static void sweep_service(struct chring_net *cn, struct chring_service *service)
+{
+	struct chring_table *table = NULL;
+	struct chring_replica *replica;
+	unsigned int nr_dead = 0;
+	__portpair ports = chring_ports(&service->address);
+	LIST_HEAD(leaving);
+	unsigned long index;
+
+	xa_for_each(&service->replicas, index, replica) {
+		if (chring_target_alive(replica->sk, ports))
+			continue;
+		list_add_tail(&replica->leaving, &leaving);
+		nr_dead++;
+	}
+	if (!nr_dead)
+		return;
+	if (nr_dead < service->nr_replicas) {
+		table = chring_table_alloc(service);
+		if (!table)
+			return;
+	}
+	replicas_leave(cn, service, &leaving, table);
+}
+
+static int replicas_publish(struct chring_net *cn,
+			    struct chring_service *service,
+			    struct netlink_ext_ack *extack)
+{
+	struct chring_table *table = chring_table_alloc(service);
+	struct socket *anchor;
+
+	if (!table)
+		return -ENOMEM;
+	if (service->anchor) {
+		chring_table_replace(cn, service, table);
+		return 0;
+	}
+	/* The first replicas: there is no table yet */
+	chring_table_replace(cn, service, table);
+	anchor = chring_anchor_join(&service->selector, table, service->net,
+				    &service->address, service->owner, extack);
+	if (IS_ERR(anchor)) {
+		chring_table_publish(cn, service, NULL);
+		kvfree_rcu(table, rcu);
+		return PTR_ERR(anchor);
+	}
+	service->anchor = anchor;
+	return 0;
+}
+
+static int replicas_add(struct chring_net *cn, struct chring_service *service,
+			struct chring_replica_args *args, unsigned int nr,
+			struct netlink_ext_ack *extack)
+{
+	unsigned int i;
+	int err = 0;
+
+	/* A process that is restarted finds its name free */
+	sweep_service(cn, service);
+	for (i = 0; i < nr; i++) {
+		err = replica_link(cn, service, &args[i], extack);
+		if (err)
+			goto unlink;
+	}
+	err = replicas_publish(cn, service, extack);
+	if (err)
+		goto unlink;
+	queue_delayed_work(system_unbound_wq, &cn->sweep, SWEEP_INTERVAL);
+	return 0;
+
+unlink:
+	while (i--) {
+		replica_unlink(cn, service, args[i].replica);
+		call_rcu(&args[i].replica->rcu, replica_free_rcu);
+	}
+	return err;
+}
+
+typedef int (*replicas_fn)(struct chring_net *cn,
+			   struct chring_service *service,
+			   struct chring_replica_args *args, unsigned int nr,
+			   struct netlink_ext_ack *extack);
+
+static int for_service(struct net *net, const struct nlattr *name,
+		       replicas_fn fn, struct chring_replica_args *args,
+		       unsigned int nr, struct netlink_ext_ack *extack)
+{
+	struct chring_net *cn = chring_net(net);
+	struct chring_service *service;
+	int err;
+
+	mutex_lock(&cn->lock);
+	service = chring_service_active_locked(cn, name, extack);
+	if (IS_ERR(service))
+		err = PTR_ERR(service);
+	else
+		err = fn(cn, service, args, nr, extack);
+	mutex_unlock(&cn->lock);
+	return err;
+}
+
+/**
+ * chring_replica_new - add replicas to a service
+ * @net: network namespace
+ * @name: the attribute with the service's name
+ * @args: the replicas; @fd is of the caller
+ * @nr: number of them, at least 1
+ * @extack: says why not, and which attribute it is about
+ *
+ * All or none are added, and steered to from the same moment on.
+ *
+ * Context: may sleep; current is who made the request. Takes the lock of the
+ * namespace's services, inside it the locks of chring_anchor_join().
+ * Return: 0; -ENOENT or -EBUSY for the service; -EEXIST for a name or a socket
+ * that is there; -ENOSPC over a limit; -ENOMEM; what chring_target_get() and
+ * chring_anchor_join() return.
+ */
+int chring_replica_new(struct net *net, const struct nlattr *name,
+		       struct chring_replica_args *args, unsigned int nr,
+		       struct netlink_ext_ack *extack)
+{
+	return for_service(net, name, replicas_add, args, nr, extack);
+}
+
+/* Finds what each of @args names, none of them twice */
+static int replicas_find(struct chring_service *service,
+			 struct chring_replica_args *args, unsigned int nr,
+			 struct netlink_ext_ack *extack)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < nr; i++) {
+		args[i].replica = chring_replica_find_locked(service,
+							     args[i].name);
+		if (!args[i].replica) {
+			NL_SET_ERR_MSG_ATTR(extack, args[i].name_attr,
+					    "no replica of this name");
+			return -ENOENT;
+		}
+		for (k = 0; k < i; k++) {
+			if (args[k].replica == args[i].replica) {
+				NL_SET_ERR_MSG_ATTR(extack, args[i].name_attr,
+						    "replica is named twice");
+				return -EINVAL;
+			}
+		}
+	}
+	return 0;
+}
+
+static void member_resize(struct chring_net *cn, struct chring_service *service,
+			  const struct chring_replica_args *args)
+{
+	struct chring_replica *replica = args->replica;
+	struct chring_member *member = &replica->member;
+
+	chring_ring_remove(&service->ring, member);
+	kvfree(member->vnodes);
+	cn->nr_points -= member->nr_vnodes;
+	member->vnodes = args->vnodes;
+	member->nr_vnodes = nr_points(args->weight);
+	cn->nr_points += member->nr_vnodes;
+	replica->weight = args->weight;
+	chring_ring_insert(&service->ring, member);
+}
+
+static int replicas_set(struct chring_net *cn, struct chring_service *service,
+			struct chring_replica_args *args, unsigned int nr,
+			struct netlink_ext_ack *extack)
+{
+	struct chring_table *table;
+	unsigned int i;
+	u32 more = 0;
+	int err;
+
+	err = replicas_find(service, args, nr, extack);
+	if (err)
+		return err;
+	table = chring_table_alloc(service);
+	if (!table)
+		return -ENOMEM;
+	for (i = 0; i < nr; i++) {
+		/* The old ones are counted too until the new ones are in place */
+		more += nr_points(args[i].weight);
+		err = check_points(cn, more, &args[i], extack);
+		if (err)
+			goto free;
+		err = -ENOMEM;
+		args[i].vnodes = chring_vnodes_alloc(nr_points(args[i].weight));
+		if (!args[i].vnodes)
+			goto free;
+	}
+	for (i = 0; i < nr; i++)
+		member_resize(cn, service, &args[i]);
+	chring_table_replace(cn, service, table);
+	return 0;
+
+free:
+	while (i--)
+		kvfree(args[i].vnodes);
+	kvfree(table);
+	return err;
+}
+
+/**
+ * chring_replica_set - change the weights of replicas
+ * @net: network namespace
+ * @name: the attribute with the service's name
+ * @args: names and new weights
+ * @nr: number of them, at least 1
+ * @extack: says why not, and which attribute it is about
+ *
+ * All or none are changed, from the same moment on.
+ *
+ * Context: may sleep; takes the lock of the namespace's services.
+ * Return: 0; -ENOENT; -EBUSY; -EINVAL for a replica named twice; -ENOSPC over
+ * a limit, which the old and the new virtual nodes have to fit together;
+ * -ENOMEM.
+ */
+int chring_replica_set(struct net *net, const struct nlattr *name,
+		       struct chring_replica_args *args, unsigned int nr,
+		       struct netlink_ext_ack *extack)
+{
+	return for_service(net, name, replicas_set, args, nr, extack);
+}
+
+static int replicas_del(struct chring_net *cn, struct chring_service *service,
+			struct chring_replica_args *args, unsigned int nr,
+			struct netlink_ext_ack *extack)
+{
+	struct chring_table *table = NULL;
+	LIST_HEAD(leaving);
+	unsigned int i;
+	int err;
+
+	err = replicas_find(service, args, nr, extack);
+	if (err)
+		return err;
+	if (service->nr_replicas > nr) {
+		table = chring_table_alloc(service);
+		if (!table)
+			return -ENOMEM;
+	}
+	for (i = 0; i < nr; i++)
+		list_add_tail(&args[i].replica->leaving, &leaving);
+	replicas_leave(cn, service, &leaving, table);
+	return 0;
+}
+
+/**
+ * chring_replica_del - remove replicas from a service
+ * @net: network namespace
+ * @name: the attribute with the service's name
+ * @args: names
+ * @nr: number of them, at least 1
+ * @extack: says why not, and which attribute it is about
+ *
+ * All or none are removed. Their sockets are left as they are; what they have
+ * accepted stays theirs.
+ *
+ * Context: may sleep; takes the lock of the namespace's services.
+ * Return: 0; -ENOENT; -EBUSY; -EINVAL for a replica named twice; -ENOMEM.
+ */
+int chring_replica_del(struct net *net, const struct nlattr *name,
+		       struct chring_replica_args *args, unsigned int nr,
+		       struct netlink_ext_ack *extack)
+{
+	return for_service(net, name, replicas_del, args, nr, extack);
+}
+
+/**
+ * chring_replica_sweep - remove the dead replicas of a network namespace
+ * @work: the namespace's sweep
+ *
+ * Their sockets, as long as they are kept, keep the namespace.
+ *
+ * Context: work item; takes the lock of the namespace's services.
+ */
+void chring_replica_sweep(struct work_struct *work)
+{
+	struct chring_service *service;
+	struct chring_net *cn;
+
+	cn = container_of(to_delayed_work(work), struct chring_net, sweep);
+	mutex_lock(&cn->lock);
+	list_for_each_entry(service, &cn->services, list)
+		if (!service->removing)
+			sweep_service(cn, service);
+	if (cn->nr_replicas)
+		queue_delayed_work(system_unbound_wq, &cn->sweep,
+				   SWEEP_INTERVAL);
+	mutex_unlock(&cn->lock);
+}
+
+/**
+ * chring_replica_free_all - free the table and the replicas of a service
+ * @cn: services of its network namespace
+ * @service: being removed, and in no group for a grace period
+ *
+ * Context: may sleep; takes the lock of the namespace's services.
+ */
+void chring_replica_free_all(struct chring_net *cn,
+			     struct chring_service *service)
+{
+	struct chring_replica *replica;
+	unsigned long index;
+
+	mutex_lock(&cn->lock);
+	kvfree(chring_table_publish(cn, service, NULL));
+	xa_for_each(&service->replicas, index, replica) {
+		replica_unlink(cn, service, replica);
+		replica_free(replica);
+	}
+	mutex_unlock(&cn->lock);
+}
+
+/**
+ * chring_replica_lookup_locked - which replica would a new flow get?
+ * @service: caller holds the lock of its namespace's services
+ * @to: address that the client sends to
+ * @from_ipv4: address of the client
+ * @from_port: port of the client, in network order
+ * @name: gets its name, empty where no replica would; CHRING_NAME_MAX + 1
+ *	bytes
+ *
+ * Context: may sleep.
+ * Return: 0, or -ENOMEM.
+ */
+int chring_replica_lookup_locked(struct chring_service *service,
+				 const struct chring_address *to,
+				 __be32 from_ipv4, __be16 from_port,
+				 char *name)
+{
+	struct chring_replica *replica;
+	struct sock *sk;
+
+	sk = chring_selector_lookup(&service->selector, service->net, to,
+				    from_ipv4, from_port);
+	if (IS_ERR(sk))
+		return PTR_ERR(sk);
+	replica = find_sock(service, sk);
+	strscpy(name, replica ? replica->name : "", CHRING_NAME_MAX + 1);
+	return 0;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef CHRING_REPLICA_H
+#define CHRING_REPLICA_H
+
+#include <linux/list.h>
+#include <linux/rcupdate.h>
+#include <linux/types.h>
+#include <uapi/linux/chring.h>
+
+#include "ring.h"
+
+struct chring_address;
+struct chring_counters;
+struct chring_net;
+struct chring_service;
+struct chring_totals;
+struct net;
+struct netlink_ext_ack;
+struct nlattr;
+struct sock;
+struct work_struct;
+
+/**
+ * struct chring_replica - a named member of a service
+ * @member: its place on the service's ring
+ * @name: unique in the service
+ * @weight: share of the flows, relative to the other replicas
+ * @slots: slots of the table that it owns
+ * @sk: its socket, with a reference
+ * @inode: inode number that the socket has, or had
+ * @counters: what was steered to it
+ * @leaving: in a list of replicas that are removed together
+ * @rcu: frees it a grace period after it left the table
+ */
+struct chring_replica {
+	struct chring_member member;
+	char name[CHRING_NAME_MAX + 1];
+	u32 weight;
+	u32 slots;
+	struct sock *sk;
+	unsigned long inode;
+	struct chring_counters __percpu *counters;
+	struct list_head leaving;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct chring_replica_args - a request that concerns one replica
+ * @name: 1 to CHRING_NAME_MAX bytes, printable, without white space
+ * @fd: the caller's file descriptor of its socket
+ * @weight: 1 to CHRING_WEIGHT_MAX
+ * @name_attr: where @name came from, to point at in a refusal
+ * @fd_attr: where @fd came from
+ * @weight_attr: where @weight came from
+ * @replica: for the service's own use
+ * @vnodes: for the service's own use
+ */
+struct chring_replica_args {
+	const char *name;
+	u32 fd;
+	u32 weight;
+	const struct nlattr *name_attr;
+	const struct nlattr *fd_attr;
+	const struct nlattr *weight_attr;
+	struct chring_replica *replica;
+	struct chring_vnode *vnodes;
+};
+
+int chring_replica_new(struct net *net, const struct nlattr *name,
+		       struct chring_replica_args *args, unsigned int nr,
+		       struct netlink_ext_ack *extack);
+int chring_replica_set(struct net *net, const struct nlattr *name,
+		       struct chring_replica_args *args, unsigned int nr,
+		       struct netlink_ext_ack *extack);
+int chring_replica_del(struct net *net, const struct nlattr *name,
+		       struct chring_replica_args *args, unsigned int nr,
+		       struct netlink_ext_ack *extack);
+struct chring_replica *chring_replica_find_locked(struct chring_service *service,
+						  const char *name);
+void chring_replica_totals(const struct chring_replica *replica,
+			   struct chring_totals *totals);
+
+int chring_replica_lookup_locked(struct chring_service *service,
+				 const struct chring_address *to,
+				 __be32 from_ipv4, __be16 from_port,
+				 char *name);
+void chring_replica_sweep(struct work_struct *work);
+void chring_replica_free_all(struct chring_net *cn,
+			     struct chring_service *service);
+
+#endif /* CHRING_REPLICA_H */

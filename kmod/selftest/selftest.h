@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef CHRING_SELFTEST_H
+#define CHRING_SELFTEST_H
+
+#include <linux/types.h>
+
+/* Tests that debug builds run at load; one that fails refuses the load. */
+#ifdef DEBUG
+bool chring_selftest_ring(void);
+#else
+static inline bool chring_selftest_ring(void)
+{
+	return true;
+}
+#endif
+
+#endif /* CHRING_SELFTEST_H */

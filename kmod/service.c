@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Services: the registry of each network namespace, and how a service comes
+ * and goes. What its replicas do is in replica.c.
+ *
+ * A service is made idle, and takes its port with its first replica. Removal
+ * waits for grace periods, which a request must not: the service stays in the
+ * registry, marked, until a work item is through with it and with all others
+ * that came along.
+ */
+
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/netlink.h>
+#include <linux/slab.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+
+#include "anchor.h"
+#include "replica.h"
+#include "service.h"
+
+static unsigned int max_services = 1024;
+module_param(max_services, uint, 0644);
+MODULE_PARM_DESC(max_services, "Most services of a network namespace");
+
+static unsigned int chring_net_id __read_mostly;
+
+/* Services on their way out, of all network namespaces */
+static LIST_HEAD(retired);
+static DEFINE_SPINLOCK(retired_lock); /* protects the list and its members' links */
+
+static void retire_work_fn(struct work_struct *work);
+static DECLARE_WORK(retire_work, retire_work_fn);
+
+/**
+ * chring_net - the services of a network namespace
+ * @net: the network namespace, alive
+ *
+ * Context: any.
+ */
+struct chring_net *chring_net(const struct net *net)
+{
+	return net_generic(net, chring_net_id);
+}
+
+/**
+ * chring_service_find_locked - a service by its name
+ * @cn: where to look; caller holds its lock
+ * @name: the name
+ *
+ * Return: the service, which can be on its way out, or NULL.
+ */
+struct chring_service *chring_service_find_locked(struct chring_net *cn,
+						  const char *name)
+{
+	struct chring_service *service;
+
+	lockdep_assert_held(&cn->lock);
+	list_for_each_entry(service, &cn->services, list)
+		if (!strcmp(service->name, name))
+			return service;
+	return NULL;
+}
+
+/**
+ * chring_service_active_locked - a service that can be changed, by its name
+ * @cn: where to look; caller holds its lock
+ * @name: the attribute with the name
+ * @extack: says why not
+ *
+ * Return: the service, or an error pointer: -ENOENT, or -EBUSY where it is on
+ * its way out.
+ */
+struct chring_service *
+chring_service_active_locked(struct chring_net *cn, const struct nlattr *name,
+			     struct netlink_ext_ack *extack)
+{
+	struct chring_service *service;
+
+	service = chring_service_find_locked(cn, nla_data(name));
+	if (!service) {
+		NL_SET_ERR_MSG_ATTR(extack, name, "no service of this name");
+		return ERR_PTR(-ENOENT);
+	}
+	if (service->removing) {
+		NL_SET_ERR_MSG_ATTR(extack, name, "service is being removed");
+		return ERR_PTR(-EBUSY);
+	}
+	return service;
+}
+
+static bool address_equal(const struct chring_address *a,
+			  const struct chring_address *b)
+{
+	return a->protocol == b->protocol && a->port == b->port &&
+	       a->ipv4 == b->ipv4;
+}
+
+static int check_new(struct chring_net *cn,
+		     const struct chring_service_args *args,
+		     struct netlink_ext_ack *extack)
+{
+	struct chring_service *service;
+
+	if (ipv4_is_multicast(args->address.ipv4) ||
+	    ipv4_is_lbcast(args->address.ipv4)) {
+		NL_SET_ERR_MSG_ATTR(extack, args->address_attr,
+				    "address is not a unicast address");
+		return -EINVAL;
+	}
+	list_for_each_entry(service, &cn->services, list) {
+		bool same_name = !strcmp(service->name, args->name);
+
+		if (!same_name &&
+		    !address_equal(&service->address, &args->address))
+			continue;
+		NL_SET_BAD_ATTR(extack, same_name ? args->name_attr :
+						    args->address_attr);
+		if (service->removing) {
+			NL_SET_ERR_MSG(extack, "service is being removed");
+			return -EBUSY;
+		}
+		if (same_name)
+			NL_SET_ERR_MSG(extack, "a service of this name exists");
+		else
+			NL_SET_ERR_MSG(extack, "a service on this address and port exists");
+		return -EEXIST;
+	}
+	if (cn->nr_services >= max_services) {
+		NL_SET_ERR_MSG(extack, "too many services (module parameter max_services)");
+		return -ENOSPC;
+	}
+	return 0;
+}
+
+static struct chring_service *
+service_alloc(struct net *net, const struct chring_service_args *args)
+{
+	struct chring_service *service;
+	siphash_key_t seed;
+
+	service = kzalloc(sizeof(*service), GFP_KERNEL_ACCOUNT);
+	if (!service)
+		return NULL;
+	if (chring_selector_init(&service->selector, args->address.protocol)) {
+		kfree(service);
+		return NULL;
+	}
+	strscpy(service->name, args->name);
+	service->net = net;
+	service->address = args->address;
+	service->owner = args->owner;
+	xa_init_flags(&service->replicas, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
+	get_random_bytes(&seed, sizeof(seed));
+	chring_ring_init(&service->ring, &seed);
+	return service;
+}
+
+/**
+ * chring_service_new - make a service
+ * @net: its network namespace
+ * @args: name, address and owner
+ * @extack: says why not
+ *
+ * Context: may sleep; takes the lock of the namespace's services.
+ * Return: 0; -EEXIST for a name or an address that is taken; -EBUSY while its
+ * last holder is being removed; -EINVAL for an address that is no host's;
+ * -ENOSPC over the limit; -ENOMEM.
+ */
+int chring_service_new(struct net *net, const struct chring_service_args *args,
+		       struct netlink_ext_ack *extack)
+{
+	struct chring_net *cn = chring_net(net);
+	struct chring_service *service;
+	int err;
+
+	mutex_lock(&cn->lock);
+	err = check_new(cn, args, extack);
+	if (err)
+		goto unlock;
+	err = -ENOMEM;
+	service = service_alloc(net, args);
+	if (!service)
+		goto unlock;
+	/* Put back when the service is gone. A request is under way: it works. */
+	__module_get(THIS_MODULE);
+	list_add_tail(&service->list, &cn->services);
+	cn->nr_services++;
+	cn->seq++;
+	err = 0;
+unlock:
+	mutex_unlock(&cn->lock);
+	return err;
+}
+
+/**
+ * chring_service_set_owner - change the user that a service's port belongs to
+ * @net: its network namespace
+ * @name: the attribute with its name
+ * @owner: a valid user id
+ * @extack: says why not
+ *
+ * Context: may sleep; takes the lock of the namespace's services.
+ * Return: 0; -ENOENT; -EBUSY where the service holds its port, or is being
+ * removed.
+ */
+int chring_service_set_owner(struct net *net, const struct nlattr *name,
+			     kuid_t owner, struct netlink_ext_ack *extack)
+{
+	struct chring_net *cn = chring_net(net);
+	struct chring_service *service;
+	int err = 0;
+
+	mutex_lock(&cn->lock);
+	service = chring_service_active_locked(cn, name, extack);
+	if (IS_ERR(service)) {
+		err = PTR_ERR(service);
+	} else if (service->anchor) {
+		NL_SET_ERR_MSG(extack, "owner cannot change while the service holds its port");
+		err = -EBUSY;
+	} else {
+		service->owner = owner;
+		cn->seq++;
+	}
+	mutex_unlock(&cn->lock);
+	return err;
+}
+
+static void service_retire_locked(struct chring_net *cn,
+				  struct chring_service *service)
+{
+	lockdep_assert_held(&cn->lock);
+	service->removing = true;
+	cn->seq++;
+	spin_lock(&retired_lock);
+	list_add_tail(&service->retired, &retired);
+	spin_unlock(&retired_lock);
+	queue_work(system_unbound_wq, &retire_work);
+}
+
+/**
+ * chring_service_del - begin to remove a service
+ * @net: its network namespace
+ * @name: the attribute with its name
+ * @extack: says why not
+ *
+ * Until the service is gone it stays visible, and its name and address taken.
+ *
+ * Context: may sleep; takes the lock of the namespace's services.
+ * Return: 0; -ENOENT; -EBUSY where it is being removed already.
+ */
+int chring_service_del(struct net *net, const struct nlattr *name,
+		       struct netlink_ext_ack *extack)
+{
+	struct chring_net *cn = chring_net(net);
+	struct chring_service *service;
+	int err = 0;
+
+	mutex_lock(&cn->lock);
+	service = chring_service_active_locked(cn, name, extack);
+	if (IS_ERR(service))
+		err = PTR_ERR(service);
+	else
+		service_retire_locked(cn, service);
+	mutex_unlock(&cn->lock);
+	return err;
+}
+
+/* Last of all; the selector runs no more. */
+static void service_free(struct chring_service *service)
+{
+	struct chring_net *cn = chring_net(service->net);
+
+	mutex_lock(&cn->lock);
+	list_del(&service->list);
+	cn->nr_services--;
+	cn->seq++;
+	mutex_unlock(&cn->lock);
+
+	xa_destroy(&service->replicas);
+	if (chring_selector_free(&service->selector))
+		return; /* Still in use: leak it, and keep the module */
+	kfree(service);
+	module_put(THIS_MODULE);
+}
+
+/*
+ * Takes any number of services through their end, with the same few grace
+ * periods. The order is that of chring_anchor_leave(); nobody but this work
+ * touches a retired service's replicas and anchor.
+ */
+static void retire_work_fn(struct work_struct *work)
+{
+	struct chring_service *service, *next;
+	LIST_HEAD(batch);
+
+	spin_lock(&retired_lock);
+	list_splice_init(&retired, &batch);
+	spin_unlock(&retired_lock);
+	if (list_empty(&batch))
+		return;
+
+	list_for_each_entry(service, &batch, retired)
+		if (service->anchor)
+			chring_anchor_hide(service->anchor);
+	synchronize_rcu();
+	list_for_each_entry(service, &batch, retired)
+		if (service->anchor)
+			chring_anchor_leave(service->anchor, &service->selector,
+					    rcu_dereference_protected(service->selector.table,
+								      service->removing));
+	synchronize_rcu();
+	list_for_each_entry(service, &batch, retired)
+		chring_replica_free_all(chring_net(service->net), service);
+	/* Groups that died with their sockets drop the selector by RCU */
+	rcu_barrier();
+	list_for_each_entry_safe(service, next, &batch, retired)
+		service_free(service);
+}
+
+/**
+ * chring_service_lookup - which replica would a new flow get?
+ * @net: network namespace
+ * @name: the attribute with the service's name
+ * @to_ipv4: address that the client sends to, 0.0.0.0 for the service's own
+ * @from_ipv4: address of the client
+ * @from_port: port of the client, in network order
+ * @replica: gets its name, empty where no replica would; CHRING_NAME_MAX + 1
+ *	bytes
+ * @extack: says why not
+ *
+ * Context: may sleep; takes the lock of the namespace's services.
+ * Return: 0; -ENOENT; -EBUSY; -EDESTADDRREQ where @to_ipv4 is needed;
+ * -EADDRNOTAVAIL where the service is not on it; -ENOMEM.
+ */
+int chring_service_lookup(struct net *net, const struct nlattr *name,
+			  __be32 to_ipv4, __be32 from_ipv4, __be16 from_port,
+			  char *replica, struct netlink_ext_ack *extack)
+{
+	struct chring_net *cn = chring_net(net);
+	struct chring_service *service;
+	struct chring_address to;
+	int err = 0;
+
+	mutex_lock(&cn->lock);
+	service = chring_service_active_locked(cn, name, extack);
+	if (IS_ERR(service)) {
+		err = PTR_ERR(service);
+		goto unlock;
+	}
+	to = service->address;
+	if (!to.ipv4)
+		to.ipv4 = to_ipv4;
+	if (!to.ipv4) {
+		NL_SET_ERR_MSG(extack, "service is on any address: which one is sent to?");
+		err = -EDESTADDRREQ;
+	} else if (to_ipv4 && to_ipv4 != to.ipv4) {
+		NL_SET_ERR_MSG(extack, "service is on another address");
+		err = -EADDRNOTAVAIL;
+	} else {
+		err = chring_replica_lookup_locked(service, &to, from_ipv4,
+						   from_port, replica);
+	}
+unlock:
+	mutex_unlock(&cn->lock);
+	return err;
+}
+
+/**
+ * chring_service_totals_locked - what was steered to a service's replicas
+ * @service: caller holds the lock of its namespace's services
+ * @totals: filled in, with the replicas that are gone
+ */
+void chring_service_totals_locked(struct chring_service *service,
+				  struct chring_totals *totals)
+{
+	struct chring_replica *replica;
+	unsigned long index;
+
+	*totals = service->gone;
+	xa_for_each(&service->replicas, index, replica)
+		chring_replica_totals(replica, totals);
+}
+
+/**
+ * chring_service_refused - how often no replica was alive
+ * @service: caller holds the lock of its namespace's services
+ */
+u64 chring_service_refused(const struct chring_service *service)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(*per_cpu_ptr(service->selector.refused, cpu));
+	return sum;
+}
+
+static int __net_init net_init(struct net *net)
+{
+	struct chring_net *cn = chring_net(net);
+
+	cn->seq = 1;
+	mutex_init(&cn->lock);
+	INIT_LIST_HEAD(&cn->services);
+	INIT_DELAYED_WORK(&cn->sweep, chring_replica_sweep);
+	return 0;
+}
+
+/* Sockets of processes keep a namespace alive: there is no replica any more. */
+static void __net_exit net_exit_batch(struct list_head *nets)
+{
+	struct chring_service *service;
+	struct chring_net *cn;
+	struct net *net;
+
+	list_for_each_entry(net, nets, exit_list) {
+		cn = chring_net(net);
+		cancel_delayed_work_sync(&cn->sweep);
+		mutex_lock(&cn->lock);
+		list_for_each_entry(service, &cn->services, list)
+			if (!service->removing)
+				service_retire_locked(cn, service);
+		mutex_unlock(&cn->lock);
+	}
+	flush_work(&retire_work);
+}
+
+static struct pernet_operations net_ops = {
+	.init = net_init,
+	.exit_batch = net_exit_batch,
+	.id = &chring_net_id,
+	.size = sizeof(struct chring_net),
+};
+
+/**
+ * chring_service_init - begin to keep services, in every network namespace
+ *
+ * Context: may sleep.
+ * Return: 0, or -ENOMEM.
+ */
+int __init chring_service_init(void)
+{
+	return register_pernet_subsys(&net_ops);
+}
+
+/**
+ * chring_service_exit - the reverse; there is no service, nor any request
+ *
+ * Context: may sleep.
+ */
+void chring_service_exit(void)
+{
+	unregister_pernet_subsys(&net_ops);
+	/* What the last service's end left to RCU */
+	rcu_barrier();
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef CHRING_SERVICE_H
+#define CHRING_SERVICE_H
+
+#include <linux/mutex.h>
+#include <linux/types.h>
+#include <linux/uidgid.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include <uapi/linux/chring.h>
+
+#include "ring.h"
+#include "selector.h"
+#include "target.h"
+
+struct net;
+struct netlink_ext_ack;
+struct nlattr;
+struct socket;
+
+/**
+ * struct chring_net - the services of a network namespace
+ * @lock: protects all of it, and the services with their replicas
+ * @services: &struct chring_service, in the order of their making
+ * @nr_services: length of @services
+ * @nr_replicas: replicas of all services
+ * @nr_points: virtual nodes of all services
+ * @seq: changes with each change that a dump can see; never 0
+ * @sweep: looks for dead replicas, while there is any replica
+ */
+struct chring_net {
+	struct mutex lock; /* protects all of it, and the services */
+	struct list_head services;
+	unsigned int nr_services;
+	unsigned int nr_replicas;
+	unsigned int nr_points;
+	unsigned int seq;
+	struct delayed_work sweep;
+};
+
+/**
+ * struct chring_totals - counters, summed over the CPUs
+ * @picks: see &struct chring_counters
+ * @migrated: see &struct chring_counters
+ * @passed_over: see &struct chring_counters
+ */
+struct chring_totals {
+	u64 picks;
+	u64 migrated;
+	u64 passed_over;
+};
+
+/**
+ * struct chring_service - replicas that share a protocol, address and port
+ * @list: in its namespace's services
+ * @retired: in the list of those that are being removed
+ * @net: its network namespace
+ * @name: unique in the network namespace
+ * @address: what the replicas are bound to
+ * @owner: user that the replicas' sockets belong to
+ * @removing: on its way out: nothing but the removal touches it any more
+ * @ring: the replicas' virtual nodes
+ * @replicas: &struct chring_replica, by the index that the table has of them
+ * @nr_replicas: number of them
+ * @selector: steers, by a table filled from @ring
+ * @anchor: holds the port; NULL before the first replica
+ * @gone: counts of the replicas that are no longer
+ */
+struct chring_service {
+	struct list_head list;
+	struct list_head retired;
+	struct net *net;
+	char name[CHRING_NAME_MAX + 1];
+	struct chring_address address;
+	kuid_t owner;
+	bool removing;
+	struct chring_ring ring;
+	struct xarray replicas;
+	unsigned int nr_replicas;
+	struct chring_selector selector;
+	struct socket *anchor;
+	struct chring_totals gone;
+};
+
+/**
+ * struct chring_service_args - a request to make a service
+ * @name: 1 to CHRING_NAME_MAX bytes, printable, without white space
+ * @address: of the service
+ * @owner: a valid user id
+ * @name_attr: where @name came from, to point at in a refusal
+ * @address_attr: where the address came from
+ */
+struct chring_service_args {
+	const char *name;
+	struct chring_address address;
+	kuid_t owner;
+	const struct nlattr *name_attr;
+	const struct nlattr *address_attr;
+};
+
+struct chring_net *chring_net(const struct net *net);
+
+int chring_service_new(struct net *net, const struct chring_service_args *args,
+		       struct netlink_ext_ack *extack);
+int chring_service_set_owner(struct net *net, const struct nlattr *name,
+			     kuid_t owner, struct netlink_ext_ack *extack);
+int chring_service_del(struct net *net, const struct nlattr *name,
+		       struct netlink_ext_ack *extack);
+int chring_service_lookup(struct net *net, const struct nlattr *name,
+			  __be32 to_ipv4, __be32 from_ipv4, __be16 from_port,
+			  char *replica, struct netlink_ext_ack *extack);
+struct chring_service *chring_service_find_locked(struct chring_net *cn,
+						  const char *name);
+struct chring_service *
+chring_service_active_locked(struct chring_net *cn, const struct nlattr *name,
+			     struct netlink_ext_ack *extack);
+void chring_service_totals_locked(struct chring_service *service,
+				  struct chring_totals *totals);
+u64 chring_service_refused(const struct chring_service *service);
+
+int chring_service_init(void);
+void chring_service_exit(void);
+
+#endif /* CHRING_SERVICE_H */

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef CHRING_TABLE_H
+#define CHRING_TABLE_H
+
+#include <linux/bits.h>
+#include <linux/rcupdate.h>
+#include <linux/types.h>
+#include <net/sock.h>
+
+struct chring_net;
+struct chring_service;
+
+/* The table of a service has 2^CHRING_TABLE_ORDER slots. */
+#define CHRING_TABLE_ORDER	14
+#define CHRING_TABLE_SLOTS	BIT(CHRING_TABLE_ORDER)
+
+/**
+ * struct chring_counters - what was steered to one target, per CPU
+ * @picks: new flows and datagrams; the kernel may ask twice for one packet
+ * @migrated: handshakes and unaccepted connections of a closed listener
+ * @passed_over: picks that found its socket dead
+ */
+struct chring_counters {
+	unsigned long picks;
+	unsigned long migrated;
+	unsigned long passed_over;
+};
+
+/**
+ * struct chring_target - a replica as the selector sees it
+ * @sk: the socket, or NULL where no slot names the target; whoever fills in
+ *	the table keeps the reference until a grace period after it was
+ *	replaced
+ * @counters: its counters, with the same life time
+ */
+struct chring_target {
+	struct sock *sk;
+	struct chring_counters __percpu *counters;
+};
+
+/**
+ * struct chring_table - which target gets a flow; immutable once published
+ * @rcu: frees it a grace period after it was replaced
+ * @nr_targets: length of @target, at least 1
+ * @ports: that a target's socket has while it is alive, see chring_ports()
+ * @owner: for each slot, the target that owns it
+ * @standin: for each slot, the target that serves while the owner is dead
+ * @target: the targets
+ */
+struct chring_table {
+	struct rcu_head rcu;
+	unsigned int nr_targets;
+	__portpair ports;
+	u16 owner[CHRING_TABLE_SLOTS];
+	u16 standin[CHRING_TABLE_SLOTS];
+	struct chring_target target[] __counted_by(nr_targets);
+};
+
+struct chring_table *chring_table_alloc(struct chring_service *service);
+struct chring_table *chring_table_publish(struct chring_net *cn,
+					  struct chring_service *service,
+					  struct chring_table *table);
+void chring_table_replace(struct chring_net *cn, struct chring_service *service,
+			  struct chring_table *table);
+
+#endif /* CHRING_TABLE_H */

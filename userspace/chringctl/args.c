@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Taking a command's words one by one, and saying what is wrong with them. */
+#include <arpa/inet.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chringctl.h"
+
+static void print_error(const char *format, va_list values)
+{
+	fputs("chringctl: ", stderr);
+	vfprintf(stderr, format, values);
+	fputc('\n', stderr);
+}
+
+enum status mistake(const char *format, ...)
+{
+	va_list values;
+
+	va_start(values, format);
+	print_error(format, values);
+	va_end(values);
+	return STATUS_USAGE;
+}
+
+enum status failure(const char *format, ...)
+{
+	va_list values;
+
+	va_start(values, format);
+	print_error(format, values);
+	va_end(values);
+	return STATUS_SYSTEM;
+}
+
+/* The status for what a call of libchring returned. */
+enum status outcome(const struct chring *chring, int ret)
+{
+	if (ret < 0)
+		return failure("%s", chring_error(chring));
+	return STATUS_DONE;
+}
+
+/* As reallocarray(), but does not return without memory. */
+void *allocate(void *old, size_t count, size_t size)
+{
+	void *memory = reallocarray(old, count, size);
+
+	if (!memory)
+		exit(failure("out of memory"));
+	return memory;
+}
+
+enum status next_word(struct args *args, const char *what, const char **word)
+{
+	*word = "";
+	if (!args->left)
+		return mistake("%s is missing", what);
+	*word = *args->words++;
+	args->left--;
+	return STATUS_DONE;
+}
+
+bool next_is(const struct args *args, const char *word)
+{
+	return args->left && !strcmp(*args->words, word);
+}
+
+/* Take the next word if it is @word. */
+bool take_word(struct args *args, const char *word)
+{
+	if (!next_is(args, word))
+		return false;
+	args->words++;
+	args->left--;
+	return true;
+}
+
+enum status no_more_words(const struct args *args)
+{
+	if (args->left)
+		return mistake("'%s' is not expected here", *args->words);
+	return STATUS_DONE;
+}
+
+static bool parse_number(const char *word, uint32_t min, uint32_t max,
+			 uint32_t *number)
+{
+	unsigned long long value = 0;
+	const char *digit;
+
+	for (digit = word; *digit >= '0' && *digit <= '9'; digit++) {
+		value = 10 * value + (*digit - '0');
+		if (value > max)
+			return false;
+	}
+	if (digit == word || *digit || value < min)
+		return false;
+	*number = value;
+	return true;
+}
+
+enum status next_number(struct args *args, const char *what, uint32_t min,
+			uint32_t max, uint32_t *number)
+{
+	enum status status;
+	const char *word;
+
+	status = next_word(args, what, &word);
+	if (status)
+		return status;
+	if (!parse_number(word, min, max, number))
+		return mistake("%s must be %u..%u, not '%s'", what, min, max,
+			       word);
+	return STATUS_DONE;
+}
+
+enum status next_protocol(struct args *args, int *protocol)
+{
+	if (take_word(args, "tcp")) {
+		*protocol = IPPROTO_TCP;
+		return STATUS_DONE;
+	}
+	if (take_word(args, "udp")) {
+		*protocol = IPPROTO_UDP;
+		return STATUS_DONE;
+	}
+	if (!args->left)
+		return mistake("the protocol is missing");
+	return mistake("the protocol must be tcp or udp, not '%s'",
+		       *args->words);
+}
+
+enum status next_user(struct args *args, uid_t *user)
+{
+	const struct passwd *entry;
+	enum status status;
+	const char *word;
+
+	status = next_word(args, "USER", &word);
+	if (status)
+		return status;
+	if (parse_number(word, 0, CHRING_OWNER_SELF - 1, user))
+		return STATUS_DONE;
+	entry = getpwnam(word);
+	if (!entry)
+		return failure("there is no user '%s'", word);
+	*user = entry->pw_uid;
+	return STATUS_DONE;
+}
+
+static enum status parse_address(const char *word,
+				 union chring_address *address)
+{
+	if (inet_pton(AF_INET, word, &address->in.sin_addr) != 1)
+		return mistake("the address must be an IPv4 address, not '%s'",
+			       word);
+	address->in.sin_family = AF_INET;
+	return STATUS_DONE;
+}
+
+enum status next_address(struct args *args, union chring_address *address)
+{
+	enum status status;
+	const char *word;
+
+	status = next_word(args, "ADDRESS", &word);
+	if (status)
+		return status;
+	memset(address, 0, sizeof(*address));
+	return parse_address(word, address);
+}
+
+enum status next_endpoint(struct args *args, union chring_address *address)
+{
+	enum status status;
+	const char *colon;
+	const char *word;
+	uint32_t port;
+	char *number;
+
+	status = next_word(args, "ADDRESS:PORT", &word);
+	if (status)
+		return status;
+	colon = strrchr(word, ':');
+	if (!colon)
+		return mistake("ADDRESS:PORT has no port in '%s'", word);
+	if (!parse_number(colon + 1, 1, UINT16_MAX, &port))
+		return mistake("the port must be 1..%d, not '%s'", UINT16_MAX,
+			       colon + 1);
+
+	memset(address, 0, sizeof(*address));
+	number = strndup(word, colon - word);
+	if (!number)
+		return failure("out of memory");
+	status = parse_address(number, address);
+	address->in.sin_port = htons(port);
+	free(number);
+	return status;
+}

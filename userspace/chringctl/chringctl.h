@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef CHRINGCTL_H
+#define CHRINGCTL_H
+
+#include <chring.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What chringctl(8) promises. */
+enum status {
+	STATUS_DONE	 = 0,
+	STATUS_USAGE	 = 1,	/* the words of the command are wrong */
+	STATUS_SYSTEM	 = 2,	/* the kernel or the system refuses */
+	STATUS_CONDITION = 3,	/* what was asked about is not so */
+};
+
+/* The words of a command that are not taken yet. */
+struct args {
+	int left;
+	char **words;
+};
+
+/*
+ * Parses @args, opens @chring and does the command. Whoever meets an error
+ * prints it; the usage after STATUS_USAGE is printed by main().
+ */
+typedef enum status (*command_fn)(struct chring *chring, struct args *args);
+
+/* cmd/ */
+enum status service_add(struct chring *chring, struct args *args);
+enum status service_show(struct chring *chring, struct args *args);
+enum status service_set(struct chring *chring, struct args *args);
+enum status service_del(struct chring *chring, struct args *args);
+enum status replica_add(struct chring *chring, struct args *args);
+enum status replica_show(struct chring *chring, struct args *args);
+enum status replica_set(struct chring *chring, struct args *args);
+enum status replica_del(struct chring *chring, struct args *args);
+enum status ring_show(struct chring *chring, struct args *args);
+enum status lookup(struct chring *chring, struct args *args);
+
+/* args.c: all that return a status print what is wrong with the words */
+enum status mistake(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+enum status failure(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+enum status outcome(const struct chring *chring, int ret);
+void *allocate(void *old, size_t count, size_t size);
+
+enum status next_word(struct args *args, const char *what, const char **word);
+bool next_is(const struct args *args, const char *word);
+bool take_word(struct args *args, const char *word);
+enum status no_more_words(const struct args *args);
+enum status next_number(struct args *args, const char *what, uint32_t min,
+			uint32_t max, uint32_t *number);
+enum status next_protocol(struct args *args, int *protocol);
+enum status next_user(struct args *args, uid_t *user);
+enum status next_address(struct args *args, union chring_address *address);
+enum status next_endpoint(struct args *args, union chring_address *address);
+
+#endif /* CHRINGCTL_H */

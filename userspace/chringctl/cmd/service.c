@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <arpa/inet.h>
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "chringctl.h"
+#include "output.h"
+
+#define REMOVAL_POLL_MS		5
+#define REMOVAL_BOUND_MS	30000
+
+enum status service_add(struct chring *chring, struct args *args)
+{
+	struct chring_service_request request = { .owner = CHRING_OWNER_SELF };
+	enum status status;
+	int ret;
+
+	status = next_word(args, "NAME", &request.name);
+	if (!status)
+		status = next_protocol(args, &request.protocol);
+	if (!status)
+		status = next_endpoint(args, &request.local);
+	if (!status && take_word(args, "owner"))
+		status = next_user(args, &request.owner);
+	if (!status)
+		status = no_more_words(args);
+	if (status)
+		return status;
+
+	ret = chring_open(chring);
+	if (!ret)
+		ret = chring_service_new(chring, &request);
+	return outcome(chring, ret);
+}
+
+enum status service_set(struct chring *chring, struct args *args)
+{
+	enum status status;
+	const char *name;
+	uid_t owner;
+	int ret;
+
+	status = next_word(args, "NAME", &name);
+	if (status)
+		return status;
+	if (!take_word(args, "owner"))
+		return mistake("what to set is missing: owner USER");
+	status = next_user(args, &owner);
+	if (!status)
+		status = no_more_words(args);
+	if (status)
+		return status;
+
+	ret = chring_open(chring);
+	if (!ret)
+		ret = chring_service_set_owner(chring, name, owner);
+	return outcome(chring, ret);
+}
+
+/*
+ * A deletion ends after some grace periods. Who runs a script wants the name
+ * and the port to be free when the command is done.
+ */
+static enum status await_removal(struct chring *chring, const char *name)
+{
+	struct chring_service service;
+	int ms;
+	int ret;
+
+	for (ms = 0; ms < REMOVAL_BOUND_MS; ms += REMOVAL_POLL_MS) {
+		ret = chring_service_get(chring, name, &service);
+		if (ret == -ENOENT)
+			return STATUS_DONE;
+		if (ret < 0)
+			return outcome(chring, ret);
+		/* Somebody made another one of this name. */
+		if (service.state != CHRING_SERVICE_REMOVING)
+			return STATUS_DONE;
+		usleep(1000 * REMOVAL_POLL_MS);
+	}
+	fprintf(stderr, "chringctl: service '%s' is still being removed\n",
+		name);
+	return STATUS_CONDITION;
+}
+
+enum status service_del(struct chring *chring, struct args *args)
+{
+	enum status status;
+	const char *name;
+	int ret;
+
+	status = next_word(args, "NAME", &name);
+	if (!status)
+		status = no_more_words(args);
+	if (status)
+		return status;
+
+	ret = chring_open(chring);
+	if (!ret)
+		ret = chring_service_del(chring, name);
+	if (ret < 0)
+		return outcome(chring, ret);
+	return await_removal(chring, name);
+}
+
+static void print_local(const struct sockaddr_in *local)
+{
+	char address[INET_ADDRSTRLEN];
+	char endpoint[INET_ADDRSTRLEN + 6];
+
+	inet_ntop(AF_INET, &local->sin_addr, address, sizeof(address));
+	snprintf(endpoint, sizeof(endpoint), "%s:%u", address,
+		 ntohs(local->sin_port));
+	output_word(OUTPUT_TEXT, NULL, endpoint);
+	output_string(OUTPUT_JSON, "local-ipv4", address);
+	output_number(OUTPUT_JSON, "local-port", ntohs(local->sin_port));
+}
+
+static void print_owner(uid_t owner)
+{
+	const struct passwd *entry = getpwuid(owner);
+
+	if (entry)
+		output_string(OUTPUT_TEXT, "owner", entry->pw_name);
+	else
+		output_number(OUTPUT_TEXT, "owner", owner);
+	output_number(OUTPUT_JSON, "owner", owner);
+}
+
+static void print_service(const struct chring_service *service)
+{
+	output_object_begin();
+	output_word(OUTPUT_BOTH, "name", service->name);
+	output_word(OUTPUT_BOTH, "protocol",
+		    service->protocol == IPPROTO_TCP ? "tcp" : "udp");
+	print_local(&service->local.in);
+	print_owner(service->owner);
+	output_break();
+	output_string(OUTPUT_BOTH, "state",
+		      chring_service_state_name(service->state));
+	output_number(OUTPUT_BOTH, "slots", service->slots);
+	output_number(OUTPUT_BOTH, "replicas", service->replicas);
+	output_number(OUTPUT_BOTH, "points", service->points);
+	output_break();
+	output_number(OUTPUT_BOTH, "picks", service->picks);
+	output_number(OUTPUT_BOTH, "migrated", service->migrated);
+	output_number(OUTPUT_BOTH, "passed-over", service->passed_over);
+	output_number(OUTPUT_BOTH, "refused", service->refused);
+	output_object_end();
+}
+
+static int show_all(struct chring *chring)
+{
+	struct chring_service *services;
+	size_t count;
+	size_t i;
+	int ret;
+
+	ret = chring_service_dump(chring, &services, &count);
+	if (ret < 0)
+		return ret;
+	for (i = 0; i < count; i++)
+		print_service(&services[i]);
+	free(services);
+	return 0;
+}
+
+static int show_one(struct chring *chring, const char *name)
+{
+	struct chring_service service;
+	int ret;
+
+	ret = chring_service_get(chring, name, &service);
+	if (!ret)
+		print_service(&service);
+	return ret;
+}
+
+enum status service_show(struct chring *chring, struct args *args)
+{
+	enum status status = STATUS_DONE;
+	const char *name = NULL;
+	int ret;
+
+	if (args->left)
+		status = next_word(args, "NAME", &name);
+	if (!status)
+		status = no_more_words(args);
+	if (status)
+		return status;
+
+	ret = chring_open(chring);
+	if (!ret)
+		ret = name ? show_one(chring, name) : show_all(chring);
+	return outcome(chring, ret);
+}

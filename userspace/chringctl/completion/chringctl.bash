@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# bash completion of chringctl(8): words from its usage, names from its JSON.
+
+# The names in the JSON of a command, but those that JSON has to escape.
+_chringctl_names()	# OBJECT VERB [SERVICE]
+{
+	chringctl "${_chringctl_options[@]}" -j "$@" 2>/dev/null |
+		grep -oE '"name":"[^"\\]+"' | cut -d '"' -f 4
+}
+
+# The words that may come after those of a replica or a service.
+_chringctl_keys()	# OBJECT VERB PREVIOUS-WORD
+{
+	case "$1 $2 $3" in
+	*" pid" | *" fd" | *" weight" | *" from" | *" to")
+		return ;;
+	*" owner")
+		compgen -u ;;
+	"service add"* | "service set"*)
+		echo owner ;;
+	"replica add"*)
+		echo pid fd weight ;;
+	"replica set"*)
+		echo weight
+		_chringctl_names replica show "${words[2]}" ;;
+	"replica del"*)
+		_chringctl_names replica show "${words[2]}" ;;
+	esac
+}
+
+_chringctl_words()	# the words before the one to complete, in ${words[@]}
+{
+	local object=${words[0]} verb=${words[1]} count=${#words[@]}
+
+	if [ "$count" = 0 ]; then
+		echo service replica ring lookup help -j -p -n -h -V
+	elif [ "$object" = lookup ]; then
+		case $count in
+		1) _chringctl_names service show ;;
+		2) echo from ;;
+		3) ;;
+		*) [ "${words[-1]}" = to ] || echo to ;;
+		esac
+	elif [ "$count" = 1 ]; then
+		case $object in
+		service | replica) echo add show set del help ;;
+		ring) echo show help ;;
+		esac
+	elif [ "$count" = 2 ]; then
+		[ "$object $verb" = "service add" ] ||
+			_chringctl_names service show
+	elif [ "$object $verb $count" = "service add 3" ]; then
+		echo tcp udp
+	elif [ "$object $verb $count" = "service add 4" ]; then
+		:	# ADDRESS:PORT
+	elif [ "$object $count" = "replica 3" ]; then
+		[ "$verb" = add ] || _chringctl_names replica show "${words[2]}"
+	else
+		_chringctl_keys "$object" "$verb" "${words[-1]}"
+	fi
+}
+
+_chringctl()
+{
+	local _chringctl_options=() words=() current=$2 i
+
+	# Options, which the names to complete depend on, come first.
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-n)
+			_chringctl_options+=(-n "${COMP_WORDS[i + 1]}")
+			i=$((i + 1)) ;;
+		-*) ;;
+		*) break ;;
+		esac
+	done
+	if [ "${COMP_WORDS[COMP_CWORD - 1]}" = -n ] && [ "$i" -ge "$COMP_CWORD" ]
+	then
+		mapfile -t COMPREPLY < <(compgen -W \
+			"$(ls /run/netns 2>/dev/null)" -- "$current")
+		return
+	fi
+
+	words=("${COMP_WORDS[@]:i:COMP_CWORD-i}")
+	mapfile -t COMPREPLY < <(compgen -W "$(_chringctl_words)" -- "$current")
+}
+
+complete -F _chringctl chringctl

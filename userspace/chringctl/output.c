@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chringctl.h"
+#include "output.h"
+
+#define INDENT 4
+
+struct cell {
+	const char *key;	/* printed before the value, or NULL */
+	char *value;
+	bool number;		/* to the right of its column */
+	bool on_new_line;
+	bool ends_row;
+};
+
+/* The rows that wait for their columns' widths to be known. */
+struct table {
+	struct cell *cells;
+	size_t count;
+	size_t room;
+	int indent;
+	bool new_line;
+};
+
+struct json {
+	bool pretty;
+	bool begun;
+	bool first;		/* nothing in this object or array yet */
+	int depth;
+};
+
+/* A process has one standard output. */
+static struct table table;
+static struct json json;
+static bool to_json;
+
+static void json_separate(void)
+{
+	if (!json.first)
+		putchar(',');
+	json.first = false;
+	if (json.pretty)
+		printf("\n%*s", INDENT * json.depth, "");
+}
+
+static void json_string(const char *text)
+{
+	const unsigned char *byte;
+
+	putchar('"');
+	for (byte = (const unsigned char *)text; *byte; byte++) {
+		if (*byte == '"' || *byte == '\\')
+			printf("\\%c", *byte);
+		else if (*byte < ' ' || *byte > '~')
+			printf("\\u%04x", *byte);
+		else
+			putchar(*byte);
+	}
+	putchar('"');
+}
+
+static void json_key(const char *key)
+{
+	json_separate();
+	json_string(key);
+	fputs(json.pretty ? ": " : ":", stdout);
+}
+
+static void json_open(char bracket)
+{
+	putchar(bracket);
+	json.first = true;
+	json.depth++;
+}
+
+static void json_close(char bracket)
+{
+	json.depth--;
+	if (json.pretty && !json.first)
+		printf("\n%*s", INDENT * json.depth, "");
+	putchar(bracket);
+	json.first = false;
+}
+
+static void table_add(const char *key, const char *value, bool number)
+{
+	size_t size = strlen(value) + 1;
+	struct cell *cell;
+
+	if (table.count == table.room) {
+		table.room = table.room ? 2 * table.room : 64;
+		table.cells = allocate(table.cells, table.room,
+				       sizeof(*table.cells));
+	}
+	cell = &table.cells[table.count++];
+	cell->key = key;
+	cell->value = memcpy(allocate(NULL, size, 1), value, size);
+	cell->number = number;
+	cell->on_new_line = table.new_line;
+	cell->ends_row = false;
+	table.new_line = false;
+}
+
+/* Only the rows of a table that have its first row's cells are aligned. */
+static size_t table_columns(void)
+{
+	size_t columns = 0;
+
+	while (columns < table.count && !table.cells[columns].ends_row)
+		columns++;
+	return columns + 1;
+}
+
+static int column_width(size_t column, size_t columns)
+{
+	size_t width = 0;
+	size_t length;
+	size_t i;
+
+	for (i = column; i < table.count; i += columns) {
+		length = strlen(table.cells[i].value);
+		if (length > width)
+			width = length;
+	}
+	return width;
+}
+
+static void print_cell(const struct cell *cell, bool first, int width)
+{
+	bool last = cell->ends_row || cell[1].on_new_line;
+
+	if (first)
+		printf("%*s", table.indent, "");
+	else if (cell->on_new_line)
+		printf("\n%*s", table.indent + INDENT, "");
+	else
+		putchar(' ');
+
+	if (cell->key)
+		printf("%s ", cell->key);
+	if (cell->number)
+		printf("%*s", width, cell->value);
+	else
+		printf("%-*s", last ? 0 : width, cell->value);
+	if (cell->ends_row)
+		putchar('\n');
+}
+
+static void table_flush(void)
+{
+	size_t columns = table_columns();
+	int *widths = allocate(NULL, columns, sizeof(*widths));
+	size_t i;
+
+	for (i = 0; i < columns; i++)
+		widths[i] = column_width(i, columns);
+	for (i = 0; i < table.count; i++) {
+		print_cell(&table.cells[i], i % columns == 0,
+			   widths[i % columns]);
+		free(table.cells[i].value);
+	}
+	table.count = 0;
+	free(widths);
+}
+
+static void table_end_row(void)
+{
+	if (table.count)
+		table.cells[table.count - 1].ends_row = true;
+	table.new_line = false;
+}
+
+void output_begin(bool as_json, bool pretty)
+{
+	to_json = as_json;
+	json.pretty = pretty;
+}
+
+/* Not before there is something to print: an error prints nothing. */
+static void json_begin(void)
+{
+	if (!json.begun)
+		json_open('[');
+	json.begun = true;
+}
+
+void output_end(void)
+{
+	if (to_json) {
+		json_begin();
+		json_close(']');
+		putchar('\n');
+	} else {
+		table_flush();
+		free(table.cells);
+	}
+}
+
+void output_object_begin(void)
+{
+	if (to_json) {
+		json_begin();
+		json_separate();
+		json_open('{');
+	}
+}
+
+void output_object_end(void)
+{
+	if (to_json)
+		json_close('}');
+	else
+		table_end_row();
+}
+
+void output_array_begin(const char *key)
+{
+	if (to_json) {
+		json_key(key);
+		json_open('[');
+		return;
+	}
+	table_end_row();
+	table_flush();
+	table.indent += INDENT;
+}
+
+void output_array_end(void)
+{
+	if (to_json) {
+		json_close(']');
+		return;
+	}
+	table_flush();
+	table.indent -= INDENT;
+}
+
+void output_word(enum output_form form, const char *key, const char *value)
+{
+	if (to_json)
+		output_string(form, key, value);
+	else if (form != OUTPUT_JSON)
+		table_add(NULL, value, false);
+}
+
+void output_string(enum output_form form, const char *key, const char *value)
+{
+	if (to_json && form != OUTPUT_TEXT) {
+		json_key(key);
+		json_string(value);
+	} else if (!to_json && form != OUTPUT_JSON) {
+		table_add(key, value, false);
+	}
+}
+
+static void add_number(enum output_form form, const char *key, const char *text)
+{
+	if (to_json && form != OUTPUT_TEXT) {
+		json_key(key);
+		fputs(text, stdout);
+	} else if (!to_json && form != OUTPUT_JSON) {
+		table_add(key, text, true);
+	}
+}
+
+void output_number(enum output_form form, const char *key, uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	add_number(form, key, text);
+}
+
+void output_decimal(enum output_form form, const char *key, double value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.*f", to_json ? 6 : 3, value);
+	add_number(form, key, text);
+}
+
+void output_break(void)
+{
+	table.new_line = true;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a command prints, from one call as text or as JSON. The JSON is an
+ * array of objects. The text is a table: an object is a row, its values are
+ * columns, each but the words led by its key.
+ */
+#ifndef OUTPUT_H
+#define OUTPUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Which of the two a value appears in. */
+enum output_form {
+	OUTPUT_BOTH,
+	OUTPUT_TEXT,
+	OUTPUT_JSON,
+};
+
+void output_begin(bool as_json, bool pretty);
+void output_end(void);
+
+void output_object_begin(void);
+void output_object_end(void);
+
+/* In text the objects of an array are rows below that of their object. */
+void output_array_begin(const char *key);
+void output_array_end(void);
+
+void output_word(enum output_form form, const char *key, const char *value);
+void output_string(enum output_form form, const char *key, const char *value);
+void output_number(enum output_form form, const char *key, uint64_t value);
+void output_decimal(enum output_form form, const char *key, double value);
+
+/* In text, what follows is on an indented line of its own. */
+void output_break(void);
+
+#endif /* OUTPUT_H */

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * DOC: libchring - services, their replicas, and where a flow would go
+ *
+ * A *service* is a protocol, address and port in one network namespace. Its
+ * *replicas* are listening TCP or bound UDP sockets, each with a name; the
+ * kernel module chring steers every new connection or datagram to one of them
+ * by consistent hashing of the names.
+ *
+ * A handle is a netlink socket of the network namespace that the thread was in
+ * when it called chring_open(). A handle belongs to one thread at a time: give
+ * each thread its own. After fork() use a handle in one of the two processes
+ * only, and let the other call chring_free(). The sockets are close-on-exec.
+ *
+ * Calls that can fail return 0 or a negative errno; chring_error() then says
+ * in one sentence what was wrong. A request is done as a whole or not at all.
+ *
+ *	struct chring *chring = chring_alloc();
+ *	struct chring_replica_request me = { .name = "w1", .fd = listen_fd };
+ *
+ *	if (!chring)
+ *		err(1, "chring_alloc");
+ *	if (chring_open(chring) < 0 ||
+ *	    chring_replica_new(chring, "web", &me, 1) < 0)
+ *		errx(1, "%s", chring_error(chring));
+ *	chring_free(chring);
+ */
+#ifndef CHRING_H
+#define CHRING_H
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Longest name of a service or of a replica, in bytes. */
+#define CHRING_NAME_MAX		63
+
+/* Largest weight of a replica; the smallest is 1. */
+#define CHRING_WEIGHT_MAX	1024
+
+/* In place of a user id: the user who asks. */
+#define CHRING_OWNER_SELF	((uid_t)-1)
+
+struct chring;
+
+/**
+ * union chring_address - an address and a port, both in network order
+ * @sa: any family; @sa.sa_family tells which
+ * @in: AF_INET, the only family that is accepted: others are -EAFNOSUPPORT
+ * @storage: gives the union its size
+ */
+union chring_address {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_storage storage;
+};
+
+/* States of a service; see chring_service_state_name(). */
+enum {
+	CHRING_SERVICE_IDLE,		/* never had a replica */
+	CHRING_SERVICE_STEERING,	/* holds its port and steers */
+	CHRING_SERVICE_REMOVING,	/* deleted; its name is not free yet */
+};
+
+/* States of a replica; see chring_replica_state_name(). */
+enum {
+	CHRING_REPLICA_UP,		/* takes new flows */
+	CHRING_REPLICA_DEAD,		/* its socket is gone, and soon it is */
+};
+
+/**
+ * struct chring_service - what the kernel tells of a service
+ * @name: its name, unique in the network namespace
+ * @protocol: IPPROTO_TCP or IPPROTO_UDP
+ * @local: where its replicas are bound
+ * @owner: the user who owns the replicas' sockets
+ * @state: CHRING_SERVICE_...; a later kernel may have more
+ * @slots: slots of its table
+ * @replicas: number of its replicas
+ * @points: virtual nodes on its ring
+ * @picks: times a replica was picked for a SYN or a datagram; the kernel may
+ *	ask twice for one packet
+ * @migrated: handshakes and unaccepted connections that moved from a closed
+ *	listener to another replica
+ * @passed_over: times the pick went to a stand-in since the owner of the slot
+ *	was dead
+ * @refused: times no replica was alive
+ *
+ * The counters include the replicas that are gone.
+ */
+struct chring_service {
+	char name[CHRING_NAME_MAX + 1];
+	int protocol;
+	union chring_address local;
+	uid_t owner;
+	uint32_t state;
+	uint32_t slots;
+	uint32_t replicas;
+	uint32_t points;
+	uint64_t picks;
+	uint64_t migrated;
+	uint64_t passed_over;
+	uint64_t refused;
+};
+
+/**
+ * struct chring_service_request - a service to be made
+ * @name: 1 to CHRING_NAME_MAX bytes of printable ASCII without white space
+ * @protocol: IPPROTO_TCP or IPPROTO_UDP
+ * @local: address and port that the replicas are bound to, exactly
+ * @owner: the user who owns the replicas' sockets, or CHRING_OWNER_SELF
+ */
+struct chring_service_request {
+	const char *name;
+	int protocol;
+	union chring_address local;
+	uid_t owner;
+};
+
+/**
+ * struct chring_replica - what the kernel tells of a replica
+ * @service: name of its service
+ * @name: its name, unique in the service
+ * @weight: its share of new flows relative to the others, 1 to
+ *	CHRING_WEIGHT_MAX
+ * @state: CHRING_REPLICA_...; a later kernel may have more
+ * @inode: inode number of its socket, as in /proc/PID/fd
+ * @points: its virtual nodes on the ring
+ * @slots: slots of the table that it owns
+ * @picks: times it was picked for a SYN or a datagram
+ * @migrated: handshakes and unaccepted connections it took over
+ * @passed_over: times it was passed over because its socket was dead
+ */
+struct chring_replica {
+	char service[CHRING_NAME_MAX + 1];
+	char name[CHRING_NAME_MAX + 1];
+	uint32_t weight;
+	uint32_t state;
+	uint64_t inode;
+	uint32_t points;
+	uint32_t slots;
+	uint64_t picks;
+	uint64_t migrated;
+	uint64_t passed_over;
+};
+
+/**
+ * struct chring_replica_request - a replica to be added or changed
+ * @name: 1 to CHRING_NAME_MAX bytes of printable ASCII without white space
+ * @fd: the caller's descriptor of the socket; the module takes a reference on
+ *	the socket, never on the descriptor, so closing the last descriptor
+ *	still closes the socket. chring_replica_set() does not look at it.
+ * @weight: 1 to CHRING_WEIGHT_MAX; 0 in chring_replica_new() is the default, 1
+ */
+struct chring_replica_request {
+	const char *name;
+	int fd;
+	uint32_t weight;
+};
+
+/**
+ * chring_alloc - make a handle
+ *
+ * Return: a handle that is to be opened, and freed with chring_free(); NULL
+ * where there is no memory.
+ */
+struct chring *chring_alloc(void);
+
+/**
+ * chring_open - connect a handle to the module
+ * @chring: a handle that is not open
+ *
+ * Return: 0; -ENOENT where the module is not loaded (and the kernel could not
+ * load it by itself); otherwise the negative errno of the netlink socket.
+ */
+int chring_open(struct chring *chring);
+
+/**
+ * chring_free - close a handle and free it
+ * @chring: a handle in any state, or NULL
+ *
+ * Services and replicas stay as they are.
+ */
+void chring_free(struct chring *chring);
+
+/**
+ * chring_error - say what was wrong
+ * @chring: the handle of the call that failed
+ *
+ * One sentence without a full stop or a line feed. Where the kernel refused it
+ * is the kernel's text, the attribute that it is about by the name it has in
+ * the family's specification, and the meaning of the errno: "weight must be
+ * 1..1024 (attribute weight): Invalid argument". In a request for several
+ * replicas it says which: "(attribute weight of replica w2)".
+ *
+ * Return: the text, valid until the next call with this handle; never NULL.
+ */
+const char *chring_error(const struct chring *chring);
+
+/**
+ * chring_service_new - make a service
+ * @chring: an open handle
+ * @request: what to make
+ *
+ * Live traffic is not touched before the first replica comes.
+ *
+ * Needs CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ *
+ * Return: 0; -EEXIST where the name, or the address and port, are taken; -EBUSY
+ * where they are a service's that is being removed; -EINVAL for a name,
+ * protocol, address, port or user that cannot be; -EAFNOSUPPORT for an address
+ * that is not AF_INET; -ENOSPC where there are as many services as may be;
+ * -EPERM without the privilege; -ENOMEM.
+ */
+int chring_service_new(struct chring *chring,
+		       const struct chring_service_request *request);
+
+/**
+ * chring_service_set_owner - change who owns the sockets of a service
+ * @chring: an open handle
+ * @name: the service
+ * @owner: the user, or CHRING_OWNER_SELF
+ *
+ * Only while the service holds no port (CHRING_SERVICE_IDLE).
+ * Needs CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ *
+ * Return: 0; -ENOENT where there is no such service; -EBUSY where it holds its
+ * port; -EINVAL for a user that cannot be; -EPERM without the privilege.
+ */
+int chring_service_set_owner(struct chring *chring, const char *name,
+			     uid_t owner);
+
+/**
+ * chring_service_get - read one service
+ * @chring: an open handle
+ * @name: the service
+ * @service: filled on success
+ *
+ * Return: 0; -ENOENT where there is no such service.
+ */
+int chring_service_get(struct chring *chring, const char *name,
+		       struct chring_service *service);
+
+/**
+ * chring_service_dump - read all services of the network namespace
+ * @chring: an open handle
+ * @services: set to an array that the caller gives to free(); NULL when empty
+ * @count: set to its number of elements
+ *
+ * Where services come or go meanwhile the list is read again, a few times.
+ *
+ * Return: 0; -EAGAIN where it never was consistent; -ENOMEM.
+ */
+int chring_service_dump(struct chring *chring, struct chring_service **services,
+			size_t *count);
+
+/**
+ * chring_service_del - begin to remove a service and its replicas
+ * @chring: an open handle
+ * @name: the service
+ *
+ * The replicas' sockets are left as they are. The module finishes by itself,
+ * usually within a second; until then the service is CHRING_SERVICE_REMOVING
+ * and its name, address and port are taken. It is gone when
+ * chring_service_get() returns -ENOENT.
+ *
+ * Needs CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ *
+ * Return: 0; -ENOENT where there is no such service; -EPERM without the
+ * privilege.
+ */
+int chring_service_del(struct chring *chring, const char *name);
+
+/**
+ * chring_replica_new - add replicas to a service, all or none
+ * @chring: an open handle
+ * @service: name of the service
+ * @replicas: array of the replicas
+ * @count: its number of elements, at least 1
+ *
+ * A service takes over its port with its first replicas: give all of them at
+ * once, or the first has the whole load until the others come.
+ *
+ * Needs CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ *
+ * Return: 0, or for a socket that cannot be a replica
+ *
+ * - -EBADF: the descriptor is not open; -ENOTSOCK: it is not a socket
+ * - -EAFNOSUPPORT: not IPv4; -EPROTOTYPE: not of the service's protocol
+ * - -EXDEV: of another network namespace
+ * - -EINVAL: not listening or not bound; bound without SO_REUSEPORT
+ * - -EISCONN: a connected UDP socket
+ * - -EADDRNOTAVAIL: bound to another address or port, or to a device
+ * - -EPERM: of another user than the service's owner
+ * - -EEXIST: a replica already
+ *
+ * and for the request
+ *
+ * - -ENOENT: there is no such service
+ * - -EEXIST: a name is taken
+ * - -EINVAL: a name or a weight that cannot be, or no replicas at all
+ * - -EADDRINUSE: the port is held by other sockets, that do not share it
+ * - -EBUSY: another program steers the port already, or the service is being
+ *   removed
+ * - -ENOSPC: as many replicas or points as may be
+ * - -EMSGSIZE: more replicas than one message takes (about 2000)
+ * - -EPERM: without the privilege
+ * - -ENOMEM
+ */
+int chring_replica_new(struct chring *chring, const char *service,
+		       const struct chring_replica_request *replicas,
+		       size_t count);
+
+/**
+ * chring_replica_set - change the weights of replicas, all or none
+ * @chring: an open handle
+ * @service: name of the service
+ * @replicas: array of the replicas' names and new weights
+ * @count: its number of elements, at least 1
+ *
+ * Needs CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ *
+ * Return: 0; -ENOENT where there is no such service or replica; -EINVAL for a
+ * weight out of range or a name given twice; -ENOSPC where that makes more
+ * points than may be; -EMSGSIZE; -EPERM without the privilege; -ENOMEM.
+ */
+int chring_replica_set(struct chring *chring, const char *service,
+		       const struct chring_replica_request *replicas,
+		       size_t count);
+
+/**
+ * chring_replica_get - read one replica
+ * @chring: an open handle
+ * @service: name of the service
+ * @name: name of the replica
+ * @replica: filled on success
+ *
+ * Return: 0; -ENOENT where there is no such service or replica.
+ */
+int chring_replica_get(struct chring *chring, const char *service,
+		       const char *name, struct chring_replica *replica);
+
+/**
+ * chring_replica_dump - read all replicas of one service, or of all
+ * @chring: an open handle
+ * @service: name of the service, or NULL for all services
+ * @replicas: set to an array that the caller gives to free(); NULL when empty
+ * @count: set to its number of elements
+ *
+ * Where replicas come or go meanwhile the list is read again, a few times.
+ *
+ * Return: 0; -ENOENT where there is no such service; -EAGAIN where the list
+ * never was consistent; -ENOMEM.
+ */
+int chring_replica_dump(struct chring *chring, const char *service,
+			struct chring_replica **replicas, size_t *count);
+
+/**
+ * chring_replica_del - remove replicas from a service, all or none
+ * @chring: an open handle
+ * @service: name of the service
+ * @names: array of the replicas' names
+ * @count: its number of elements, at least 1
+ *
+ * Their sockets are left as they are.
+ * Needs CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ *
+ * Return: 0; -ENOENT where there is no such service or replica; -EINVAL for a
+ * name given twice; -EMSGSIZE; -EPERM without the privilege; -ENOMEM.
+ */
+int chring_replica_del(struct chring *chring, const char *service,
+		       const char *const *names, size_t count);
+
+/**
+ * chring_lookup - ask which replica a new flow would get
+ * @chring: an open handle
+ * @service: name of the service
+ * @remote: address and port of the client
+ * @local: the address that the client sends to, its port is not looked at;
+ *	NULL is the service's own, which will not do where that is 0.0.0.0
+ * @replica: room for CHRING_NAME_MAX + 1 bytes: the replica's name, or "" where
+ *	none would get the flow
+ *
+ * Return: 0; -ENOENT where there is no such service; -EDESTADDRREQ where @local
+ * is needed; -EADDRNOTAVAIL where the service is on another address; -EINVAL
+ * for port 0; -EAFNOSUPPORT for an address that is not AF_INET.
+ */
+int chring_lookup(struct chring *chring, const char *service,
+		  const union chring_address *remote,
+		  const union chring_address *local, char *replica);
+
+/**
+ * chring_socket_from_pid - copy the socket of a running server
+ * @chring: an open handle
+ * @pid: the process
+ * @protocol: IPPROTO_TCP for a listening socket, IPPROTO_UDP for an
+ *	unconnected one
+ * @local: the address and port that it is bound to, exactly
+ * @fd: the process's descriptor of it, copied without further questions; or -1
+ *	to look for it by @protocol and @local, in the network namespace that
+ *	the thread is in
+ *
+ * Needs the right to ptrace the process. Close the copy as soon as the replica
+ * is registered: a socket lives until its last descriptor is closed, so a copy
+ * would keep the replica alive when its process is dead.
+ *
+ * Return: a close-on-exec descriptor; -ESRCH where there is no such process;
+ * -ENOENT where it has no such socket; -ENOTUNIQ where it has several; -EPERM
+ * without the right to take it; -EBADF where @fd is not open there; -EOPNOTSUPP
+ * where the kernel cannot list sockets (sock_diag); -EAFNOSUPPORT for an
+ * address that is not AF_INET.
+ */
+int chring_socket_from_pid(struct chring *chring, pid_t pid, int protocol,
+			   const union chring_address *local, int fd);
+
+/**
+ * chring_service_state_name - a word for the state of a service
+ * @state: from struct chring_service
+ *
+ * Return: "idle", "steering" or "removing"; "unknown" for what this library does not know.
+ */
+const char *chring_service_state_name(uint32_t state);
+
+/**
+ * chring_replica_state_name - a word for the state of a replica
+ * @state: from struct chring_replica
+ *
+ * Return: "up" or "dead"; "unknown" for what this library does not know.
+ */
+const char *chring_replica_state_name(uint32_t state);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* CHRING_H */

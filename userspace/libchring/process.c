@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Copy the socket of a running server: sock_diag tells the inodes of the
+ * sockets at an address, /proc/PID/fd which of them are the process's.
+ */
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/tcp.h>
+#include <netlink/socket.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "private.h"
+
+/* A process may have thousands: an error names the first few. */
+#define FDS_NAMED 8
+
+/* A socket at the port that is looked for. */
+struct bound_socket {
+	unsigned long inode;
+	struct in_addr address;
+	bool found;		/* among the process's descriptors */
+};
+
+/* What is looked for, and what was found so far. */
+struct search {
+	pid_t pid;
+	int protocol;
+	const struct sockaddr_in *local;
+	struct chring_list sockets;	/* of struct bound_socket */
+	unsigned int found;		/* how many matched */
+	int fd;				/* descriptor of the last of them */
+	char fds[128];			/* the first descriptors, as text */
+	char elsewhere[128];		/* one at the port of another address */
+};
+
+static int take_socket(struct chring *chring, struct nlmsghdr *reply, void *arg)
+{
+	struct bound_socket *socket;
+	struct inet_diag_msg *diag;
+
+	if (!nlmsg_valid_hdr(reply, sizeof(*diag)))
+		return chring_fail_reply(chring);
+	diag = nlmsg_data(reply);
+	socket = chring_list_add(chring, arg);
+	if (!socket)
+		return -ENOMEM;
+	socket->inode = diag->idiag_inode;
+	socket->address.s_addr = diag->id.idiag_src[0];
+	return 0;
+}
+
+/* List the sockets that listen at the port, whatever their address. */
+static int list_sockets(struct chring *chring, struct nl_sock *sock,
+			struct search *search)
+{
+	bool tcp = search->protocol == IPPROTO_TCP;
+	struct inet_diag_req_v2 request = {
+		.sdiag_family	= AF_INET,
+		.sdiag_protocol	= search->protocol,
+		.idiag_states	= 1 << (tcp ? TCP_LISTEN : TCP_CLOSE),
+		.id.idiag_sport	= search->local->sin_port,
+	};
+	struct nl_msg *msg;
+	int ret;
+
+	msg = nlmsg_alloc_simple(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
+	if (!msg)
+		return chring_fail_nomem(chring);
+	if (nlmsg_append(msg, &request, sizeof(request), NLMSG_ALIGNTO) < 0)
+		ret = chring_fail_nomem(chring);
+	else
+		ret = chring_transact(chring, sock, msg, take_socket,
+				      &search->sockets);
+	nlmsg_free(msg);
+
+	if (ret == -ENOENT)
+		return chring_fail(chring, EOPNOTSUPP,
+				   "the kernel cannot list %s sockets (try: modprobe %s_diag)",
+				   tcp ? "TCP" : "UDP", tcp ? "tcp" : "udp");
+	return ret < 0 ? ret : 0;
+}
+
+static int list_sockets_of_netns(struct chring *chring, struct search *search)
+{
+	struct nl_sock *sock;
+	int ret;
+
+	sock = nl_socket_alloc();
+	if (!sock)
+		return chring_fail_nomem(chring);
+	ret = nl_connect(sock, NETLINK_SOCK_DIAG);
+	if (ret < 0)
+		ret = chring_fail_nl(chring, ret, "cannot open sock_diag");
+	else
+		ret = list_sockets(chring, sock, search);
+	nl_socket_free(sock);
+	return ret;
+}
+
+static struct bound_socket *by_inode(const struct search *search,
+				     unsigned long inode)
+{
+	struct bound_socket *socket = search->sockets.items;
+	size_t i;
+
+	for (i = 0; i < search->sockets.count; i++, socket++) {
+		if (socket->inode == inode)
+			return socket;
+	}
+	return NULL;
+}
+
+/* "ADDRESS:PORT", in a buffer of @size bytes. */
+static const char *address_text(const struct search *search,
+				const struct in_addr *address, char *text,
+				size_t size)
+{
+	char number[INET_ADDRSTRLEN];
+
+	inet_ntop(AF_INET, address, number, sizeof(number));
+	snprintf(text, size, "%s:%u", number, ntohs(search->local->sin_port));
+	return text;
+}
+
+static void take_descriptor(struct search *search, int dir, const char *name)
+{
+	struct bound_socket *socket;
+	unsigned long inode;
+	char text[64];
+	ssize_t length;
+	size_t used;
+
+	length = readlinkat(dir, name, text, sizeof(text) - 1);
+	if (length < 0)
+		return;
+	text[length] = '\0';
+	if (sscanf(text, "socket:[%lu]", &inode) != 1)
+		return;
+	socket = by_inode(search, inode);
+	if (!socket)
+		return;
+
+	if (socket->address.s_addr != search->local->sin_addr.s_addr) {
+		snprintf(search->elsewhere, sizeof(search->elsewhere),
+			 " (fd %d has %s)", atoi(name),
+			 address_text(search, &socket->address, text,
+				      sizeof(text)));
+		return;
+	}
+
+	/* One socket with two descriptors is still one. */
+	if (socket->found)
+		return;
+	socket->found = true;
+	search->found++;
+	search->fd = atoi(name);
+	used = strlen(search->fds);
+	if (search->found <= FDS_NAMED)
+		snprintf(search->fds + used, sizeof(search->fds) - used,
+			 "%s%d", used ? ", " : "", search->fd);
+	else if (search->found == FDS_NAMED + 1)
+		snprintf(search->fds + used, sizeof(search->fds) - used,
+			 ", ...");
+}
+
+static int fail_not_found(struct chring *chring, const struct search *search)
+{
+	bool tcp = search->protocol == IPPROTO_TCP;
+	const char *netns = "";
+	struct stat theirs;
+	struct stat ours;
+	char text[64];
+
+	snprintf(text, sizeof(text), "/proc/%d/ns/net", search->pid);
+	if (!stat(text, &theirs) && !stat("/proc/thread-self/ns/net", &ours) &&
+	    theirs.st_ino != ours.st_ino)
+		netns = "; it is in another network namespace";
+
+	return chring_fail(chring, ENOENT,
+			   "process %d has no %s socket %s %s%s%s",
+			   search->pid, tcp ? "TCP" : "UDP",
+			   tcp ? "listening on" : "bound to",
+			   address_text(search, &search->local->sin_addr, text,
+					sizeof(text)),
+			   search->elsewhere, netns);
+}
+
+static int fail_open(struct chring *chring, pid_t pid, int err)
+{
+	switch (err) {
+	case EPERM:
+	case EACCES:
+		return chring_fail(chring, EPERM,
+				   "may not take sockets of process %d (needs ptrace rights)",
+				   pid);
+	case ESRCH:
+	case ENOENT:
+	case EINVAL:
+		return chring_fail(chring, ESRCH, "there is no process %d",
+				   pid);
+	}
+	return chring_fail(chring, err, "cannot look into process %d: %s", pid,
+			   strerror(err));
+}
+
+/* Returns the descriptor of the one socket that matches. */
+static int search_process(struct chring *chring, struct search *search)
+{
+	struct dirent *entry;
+	char path[64];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", search->pid);
+	dir = opendir(path);
+	if (!dir)
+		return fail_open(chring, search->pid, errno);
+	while ((entry = readdir(dir)))
+		take_descriptor(search, dirfd(dir), entry->d_name);
+	closedir(dir);
+
+	if (!search->found)
+		return fail_not_found(chring, search);
+	if (search->found > 1)
+		return chring_fail(chring, ENOTUNIQ,
+				   "process %d has %u such sockets: say which with fd %s",
+				   search->pid, search->found, search->fds);
+	return search->fd;
+}
+
+static int find_descriptor(struct chring *chring, pid_t pid, int protocol,
+			   const struct sockaddr_in *local)
+{
+	struct search search = {
+		.pid = pid,
+		.protocol = protocol,
+		.local = local,
+		.sockets.item_size = sizeof(struct bound_socket),
+	};
+	int ret;
+
+	ret = list_sockets_of_netns(chring, &search);
+	if (!ret)
+		ret = search_process(chring, &search);
+	free(search.sockets.items);
+	return ret;
+}
+
+CHRING_EXPORT int chring_socket_from_pid(struct chring *chring, pid_t pid,
+					 int protocol,
+					 const union chring_address *local,
+					 int fd)
+{
+	int pidfd;
+	int copy;
+	int ret;
+
+	ret = chring_check_address(chring, local);
+	if (ret < 0)
+		return ret;
+
+	/* First of all: from here on the number cannot become another's. */
+	pidfd = syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0)
+		return fail_open(chring, pid, errno);
+
+	if (fd < 0)
+		fd = find_descriptor(chring, pid, protocol, &local->in);
+	if (fd < 0) {
+		close(pidfd);
+		return fd;
+	}
+
+	copy = syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	if (copy >= 0)
+		ret = copy;
+	else if (errno == EBADF)
+		ret = chring_fail(chring, EBADF,
+				  "process %d has no file descriptor %d", pid,
+				  fd);
+	else
+		ret = fail_open(chring, pid, errno);
+	close(pidfd);
+	return ret;
+}

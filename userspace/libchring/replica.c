@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <linux/genetlink.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "private.h"
+
+CHRING_EXPORT const char *chring_replica_state_name(uint32_t state)
+{
+	static const char *const names[] = {
+		[CHRING_REPLICA_UP]	= "up",
+		[CHRING_REPLICA_DEAD]	= "dead",
+	};
+
+	return state < CHRING_ARRAY_SIZE(names) ? names[state] : "unknown";
+}
+
+/* A request about @service, with room for @size bytes of replicas. */
+static int service_request(struct chring *chring, struct nl_msg **msg, int cmd,
+			   int flags, const char *service, size_t size)
+{
+	int ret;
+
+	ret = chring_request(chring, msg, cmd, flags,
+			     chring_name_size(service) + size);
+	if (ret < 0)
+		return ret;
+	ret = chring_put_name(chring, *msg, CHRING_A_REPLICAS_SERVICE, service);
+	if (ret < 0)
+		nlmsg_free(*msg);
+	return ret;
+}
+
+/* Room that a replica takes in a message. */
+static size_t replica_size(const char *name)
+{
+	return nla_total_size(chring_name_size(name) +
+			      2 * nla_total_size(sizeof(uint32_t)));
+}
+
+static int begin_replica(struct chring *chring, struct nl_msg *msg,
+			 const char *name, struct nlattr **nest)
+{
+	*nest = nla_nest_start(msg, CHRING_A_REPLICAS_REPLICA);
+	if (!*nest)
+		return chring_fail_nomem(chring);
+	return chring_put_name(chring, msg, CHRING_A_REPLICA_NAME, name);
+}
+
+static int put_named_replica(struct chring *chring, struct nl_msg *msg,
+			     const char *name)
+{
+	struct nlattr *nest;
+	int ret;
+
+	ret = begin_replica(chring, msg, name, &nest);
+	if (ret < 0)
+		return ret;
+	nla_nest_end(msg, nest);
+	return 0;
+}
+
+static int put_replica(struct chring *chring, struct nl_msg *msg, int cmd,
+		       const struct chring_replica_request *replica)
+{
+	bool is_new = cmd == CHRING_CMD_REPLICA_NEW;
+	struct nlattr *nest;
+	int ret;
+
+	ret = begin_replica(chring, msg, replica->name, &nest);
+	if (ret < 0)
+		return ret;
+	if (is_new && nla_put_u32(msg, CHRING_A_REPLICA_FD, replica->fd) < 0)
+		return chring_fail_nomem(chring);
+	if ((replica->weight || !is_new) &&
+	    nla_put_u32(msg, CHRING_A_REPLICA_WEIGHT, replica->weight) < 0)
+		return chring_fail_nomem(chring);
+	nla_nest_end(msg, nest);
+	return 0;
+}
+
+static int change_replicas(struct chring *chring, int cmd, const char *service,
+			   const struct chring_replica_request *replicas,
+			   size_t count)
+{
+	struct nl_msg *msg;
+	size_t size = 0;
+	size_t i;
+	int ret;
+
+	for (i = 0; i < count; i++)
+		size += replica_size(replicas[i].name);
+	ret = service_request(chring, &msg, cmd, NLM_F_ACK, service, size);
+	if (ret < 0)
+		return ret;
+
+	for (i = 0; i < count; i++) {
+		ret = put_replica(chring, msg, cmd, &replicas[i]);
+		if (ret < 0) {
+			nlmsg_free(msg);
+			return ret;
+		}
+	}
+	return chring_do(chring, msg, NULL, NULL);
+}
+
+CHRING_EXPORT int
+chring_replica_new(struct chring *chring, const char *service,
+		   const struct chring_replica_request *replicas, size_t count)
+{
+	return change_replicas(chring, CHRING_CMD_REPLICA_NEW, service,
+			       replicas, count);
+}
+
+CHRING_EXPORT int
+chring_replica_set(struct chring *chring, const char *service,
+		   const struct chring_replica_request *replicas, size_t count)
+{
+	return change_replicas(chring, CHRING_CMD_REPLICA_SET, service,
+			       replicas, count);
+}
+
+CHRING_EXPORT int chring_replica_del(struct chring *chring, const char *service,
+				     const char *const *names, size_t count)
+{
+	struct nl_msg *msg;
+	size_t size = 0;
+	size_t i;
+	int ret;
+
+	for (i = 0; i < count; i++)
+		size += replica_size(names[i]);
+	ret = service_request(chring, &msg, CHRING_CMD_REPLICA_DEL, NLM_F_ACK,
+			      service, size);
+	if (ret < 0)
+		return ret;
+
+	for (i = 0; i < count; i++) {
+		ret = put_named_replica(chring, msg, names[i]);
+		if (ret < 0) {
+			nlmsg_free(msg);
+			return ret;
+		}
+	}
+	return chring_do(chring, msg, NULL, NULL);
+}
+
+static int parse_replica(struct chring *chring, struct nlattr *nest,
+			 struct chring_replica *replica)
+{
+	struct nlattr *attrs[CHRING_A_REPLICA_MAX + 1];
+	int ret;
+
+	ret = chring_parse_nest(chring, nest, attrs, CHRING_A_REPLICA_MAX);
+	if (ret < 0)
+		return ret;
+	ret = chring_get_name(chring, attrs[CHRING_A_REPLICA_NAME],
+			      replica->name);
+	if (ret < 0)
+		return ret;
+
+	replica->weight = chring_get_uint(attrs[CHRING_A_REPLICA_WEIGHT]);
+	replica->state = chring_get_uint(attrs[CHRING_A_REPLICA_STATE]);
+	replica->inode = chring_get_uint(attrs[CHRING_A_REPLICA_INODE]);
+	replica->points = chring_get_uint(attrs[CHRING_A_REPLICA_POINTS]);
+	replica->slots = chring_get_uint(attrs[CHRING_A_REPLICA_SLOTS]);
+	replica->picks = chring_get_uint(attrs[CHRING_A_REPLICA_PICKS]);
+	replica->migrated = chring_get_uint(attrs[CHRING_A_REPLICA_MIGRATED]);
+	replica->passed_over =
+		chring_get_uint(attrs[CHRING_A_REPLICA_PASSED_OVER]);
+	return 0;
+}
+
+/* A message holds one service's name and any number of its replicas. */
+static int take_replicas(struct chring *chring, struct nlmsghdr *reply,
+			 void *arg)
+{
+	struct nlattr *attrs[CHRING_A_REPLICAS_MAX + 1];
+	char service[CHRING_NAME_MAX + 1] = "";
+	struct chring_replica *replica;
+	struct nlattr *attr;
+	int left;
+	int ret;
+
+	ret = chring_parse(chring, reply, attrs, CHRING_A_REPLICAS_MAX);
+	if (ret < 0)
+		return ret;
+	ret = chring_get_name(chring, attrs[CHRING_A_REPLICAS_SERVICE],
+			      service);
+	if (ret < 0)
+		return ret;
+
+	nlmsg_for_each_attr(attr, reply, GENL_HDRLEN, left) {
+		if (nla_type(attr) != CHRING_A_REPLICAS_REPLICA)
+			continue;
+		replica = chring_list_add(chring, arg);
+		if (!replica)
+			return -ENOMEM;
+		memcpy(replica->service, service, sizeof(service));
+		ret = parse_replica(chring, attr, replica);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+CHRING_EXPORT int chring_replica_get(struct chring *chring, const char *service,
+				     const char *name,
+				     struct chring_replica *replica)
+{
+	struct chring_list list = { .item_size = sizeof(*replica) };
+	struct nl_msg *msg;
+	int ret;
+
+	ret = service_request(chring, &msg, CHRING_CMD_REPLICA_GET, NLM_F_ACK,
+			      service, replica_size(name));
+	if (ret < 0)
+		return ret;
+	ret = put_named_replica(chring, msg, name);
+	if (ret < 0) {
+		nlmsg_free(msg);
+		return ret;
+	}
+
+	ret = chring_do(chring, msg, take_replicas, &list);
+	if (!ret && list.count != 1)
+		ret = chring_fail_reply(chring);
+	if (!ret)
+		*replica = *(struct chring_replica *)list.items;
+	free(list.items);
+	return ret;
+}
+
+CHRING_EXPORT int chring_replica_dump(struct chring *chring,
+				      const char *service,
+				      struct chring_replica **replicas,
+				      size_t *count)
+{
+	struct chring_list list = { .item_size = sizeof(**replicas) };
+	struct nl_msg *msg;
+	int ret;
+
+	if (service)
+		ret = service_request(chring, &msg, CHRING_CMD_REPLICA_GET,
+				      NLM_F_DUMP, service, 0);
+	else
+		ret = chring_request(chring, &msg, CHRING_CMD_REPLICA_GET,
+				     NLM_F_DUMP, 0);
+	if (ret < 0)
+		return ret;
+	ret = chring_dump(chring, msg, take_replicas, &list);
+	if (ret < 0)
+		return ret;
+	*replicas = list.items;
+	*count = list.count;
+	return 0;
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "private.h"
+
+CHRING_EXPORT const char *chring_service_state_name(uint32_t state)
+{
+	static const char *const names[] = {
+		[CHRING_SERVICE_IDLE]		= "idle",
+		[CHRING_SERVICE_STEERING]	= "steering",
+		[CHRING_SERVICE_REMOVING]	= "removing",
+	};
+
+	return state < CHRING_ARRAY_SIZE(names) ? names[state] : "unknown";
+}
+
+/* A request that says which service by name, with room for @size bytes more. */
+static int named_request(struct chring *chring, struct nl_msg **msg, int cmd,
+			 int flags, const char *name, size_t size)
+{
+	int ret;
+
+	ret = chring_request(chring, msg, cmd, flags,
+			     chring_name_size(name) + size);
+	if (ret < 0)
+		return ret;
+	ret = chring_put_name(chring, *msg, CHRING_A_SERVICE_NAME, name);
+	if (ret < 0)
+		nlmsg_free(*msg);
+	return ret;
+}
+
+static int put_service(struct chring *chring, struct nl_msg *msg,
+		       const struct chring_service_request *request)
+{
+	const struct sockaddr_in *local = &request->local.in;
+	int protocol = CHRING_PROTOCOL_TCP;
+
+	if (request->protocol == IPPROTO_UDP)
+		protocol = CHRING_PROTOCOL_UDP;
+	if (nla_put_u32(msg, CHRING_A_SERVICE_PROTOCOL, protocol) < 0 ||
+	    nla_put(msg, CHRING_A_SERVICE_LOCAL_IPV4, sizeof(local->sin_addr),
+		    &local->sin_addr) < 0 ||
+	    nla_put_u32(msg, CHRING_A_SERVICE_LOCAL_PORT,
+			ntohs(local->sin_port)) < 0)
+		return chring_fail_nomem(chring);
+
+	if (request->owner != CHRING_OWNER_SELF &&
+	    nla_put_u32(msg, CHRING_A_SERVICE_OWNER, request->owner) < 0)
+		return chring_fail_nomem(chring);
+	return 0;
+}
+
+CHRING_EXPORT int chring_service_new(struct chring *chring,
+				     const struct chring_service_request *request)
+{
+	struct nl_msg *msg;
+	int ret;
+
+	if (request->protocol != IPPROTO_TCP &&
+	    request->protocol != IPPROTO_UDP)
+		return chring_fail(chring, EINVAL,
+				   "the protocol must be TCP or UDP: %s",
+				   strerror(EINVAL));
+	ret = chring_check_address(chring, &request->local);
+	if (ret < 0)
+		return ret;
+
+	ret = named_request(chring, &msg, CHRING_CMD_SERVICE_NEW, NLM_F_ACK,
+			    request->name,
+			    3 * nla_total_size(sizeof(uint32_t)) +
+			    nla_total_size(sizeof(struct in_addr)));
+	if (ret < 0)
+		return ret;
+	ret = put_service(chring, msg, request);
+	if (ret < 0) {
+		nlmsg_free(msg);
+		return ret;
+	}
+	return chring_do(chring, msg, NULL, NULL);
+}
+
+CHRING_EXPORT int chring_service_set_owner(struct chring *chring,
+					   const char *name, uid_t owner)
+{
+	struct nl_msg *msg;
+	int ret;
+
+	if (owner == CHRING_OWNER_SELF)
+		owner = geteuid();
+	ret = named_request(chring, &msg, CHRING_CMD_SERVICE_SET, NLM_F_ACK,
+			    name, nla_total_size(sizeof(uint32_t)));
+	if (ret < 0)
+		return ret;
+	if (nla_put_u32(msg, CHRING_A_SERVICE_OWNER, owner) < 0) {
+		nlmsg_free(msg);
+		return chring_fail_nomem(chring);
+	}
+	return chring_do(chring, msg, NULL, NULL);
+}
+
+static int parse_service(struct chring *chring, struct nlmsghdr *reply,
+			 struct chring_service *service)
+{
+	struct nlattr *attrs[CHRING_A_SERVICE_MAX + 1];
+	struct sockaddr_in *local = &service->local.in;
+	struct nlattr *address;
+	int ret;
+
+	ret = chring_parse(chring, reply, attrs, CHRING_A_SERVICE_MAX);
+	if (ret < 0)
+		return ret;
+	ret = chring_get_name(chring, attrs[CHRING_A_SERVICE_NAME],
+			      service->name);
+	if (ret < 0)
+		return ret;
+
+	switch (chring_get_uint(attrs[CHRING_A_SERVICE_PROTOCOL])) {
+	case CHRING_PROTOCOL_TCP:
+		service->protocol = IPPROTO_TCP;
+		break;
+	case CHRING_PROTOCOL_UDP:
+		service->protocol = IPPROTO_UDP;
+		break;
+	default:
+		return chring_fail_reply(chring);
+	}
+
+	address = attrs[CHRING_A_SERVICE_LOCAL_IPV4];
+	if (!address || nla_len(address) != sizeof(local->sin_addr))
+		return chring_fail_reply(chring);
+	local->sin_family = AF_INET;
+	memcpy(&local->sin_addr, nla_data(address), sizeof(local->sin_addr));
+	local->sin_port =
+		htons(chring_get_uint(attrs[CHRING_A_SERVICE_LOCAL_PORT]));
+
+	service->owner = chring_get_uint(attrs[CHRING_A_SERVICE_OWNER]);
+	service->state = chring_get_uint(attrs[CHRING_A_SERVICE_STATE]);
+	service->slots = chring_get_uint(attrs[CHRING_A_SERVICE_SLOTS]);
+	service->replicas = chring_get_uint(attrs[CHRING_A_SERVICE_REPLICAS]);
+	service->points = chring_get_uint(attrs[CHRING_A_SERVICE_POINTS]);
+	service->picks = chring_get_uint(attrs[CHRING_A_SERVICE_PICKS]);
+	service->migrated = chring_get_uint(attrs[CHRING_A_SERVICE_MIGRATED]);
+	service->passed_over =
+		chring_get_uint(attrs[CHRING_A_SERVICE_PASSED_OVER]);
+	service->refused = chring_get_uint(attrs[CHRING_A_SERVICE_REFUSED]);
+	return 0;
+}
+
+static int take_service(struct chring *chring, struct nlmsghdr *reply,
+			void *arg)
+{
+	return parse_service(chring, reply, arg);
+}
+
+static int take_listed_service(struct chring *chring, struct nlmsghdr *reply,
+			       void *arg)
+{
+	struct chring_service *service = chring_list_add(chring, arg);
+
+	return service ? parse_service(chring, reply, service) : -ENOMEM;
+}
+
+CHRING_EXPORT int chring_service_get(struct chring *chring, const char *name,
+				     struct chring_service *service)
+{
+	struct nl_msg *msg;
+	int ret;
+
+	ret = named_request(chring, &msg, CHRING_CMD_SERVICE_GET, NLM_F_ACK,
+			    name, 0);
+	if (ret < 0)
+		return ret;
+	memset(service, 0, sizeof(*service));
+	return chring_do(chring, msg, take_service, service);
+}
+
+CHRING_EXPORT int chring_service_dump(struct chring *chring,
+				      struct chring_service **services,
+				      size_t *count)
+{
+	struct chring_list list = { .item_size = sizeof(**services) };
+	struct nl_msg *msg;
+	int ret;
+
+	ret = chring_request(chring, &msg, CHRING_CMD_SERVICE_GET, NLM_F_DUMP,
+			     0);
+	if (ret < 0)
+		return ret;
+	ret = chring_dump(chring, msg, take_listed_service, &list);
+	if (ret < 0)
+		return ret;
+	*services = list.items;
+	*count = list.count;
+	return 0;
+}
+
+CHRING_EXPORT int chring_service_del(struct chring *chring, const char *name)
+{
+	struct nl_msg *msg;
+	int ret;
+
+	ret = named_request(chring, &msg, CHRING_CMD_SERVICE_DEL, NLM_F_ACK,
+			    name, 0);
+	if (ret < 0)
+		return ret;
+	return chring_do(chring, msg, NULL, NULL);
+}
