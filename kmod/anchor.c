@@ -8,6 +8,7 @@
 
 #include <linux/bpf.h>
 #include <linux/cred.h>
+#include <linux/delay.h>
 #include <linux/filter.h>
 #include <linux/net.h>
 #include <linux/netlink.h>
@@ -19,6 +20,9 @@
 #include "selector.h"
 #include "table.h"
 #include "target.h"
+
+/* Times, a millisecond apart, that a socket in use is tried to be locked */
+#define LOCK_TRIES	50
 
 /*
  * The anchor's socket filter: lets nothing in. What the selector refuses comes
@@ -154,48 +158,99 @@ static void group_detach(struct sock *member, const struct bpf_prog *prog)
 }
 
 /**
- * chring_anchor_groups - is a socket in the anchor's reuseport group?
- * @anchor: of a service
- * @sk: a socket
+ * chring_group_shared - are two sockets in the same reuseport group?
+ * @a: a socket
+ * @b: another
  *
  * Context: any; the answer can be old at once.
  */
-bool chring_anchor_groups(const struct socket *anchor, const struct sock *sk)
+bool chring_group_shared(const struct sock *a, const struct sock *b)
 {
-	const struct sock_reuseport *a, *b;
-	bool same;
+	const struct sock_reuseport *group_a, *group_b;
+	bool shared;
 
 	/* The group's memory changes as it grows; its id does not. */
 	rcu_read_lock();
-	a = rcu_dereference(anchor->sk->sk_reuseport_cb);
-	b = rcu_dereference(sk->sk_reuseport_cb);
-	same = a && b && a->reuseport_id == b->reuseport_id;
+	group_a = rcu_dereference(a->sk_reuseport_cb);
+	group_b = rcu_dereference(b->sk_reuseport_cb);
+	shared = group_a && group_b &&
+		 group_a->reuseport_id == group_b->reuseport_id;
 	rcu_read_unlock();
-	return same;
+	return shared;
 }
 
 /*
- * Locks a socket of the table that is alive and in a group, so that it stays
- * so: its process cannot close it meanwhile. Packets are not held up, as
- * listeners and UDP sockets take them without the lock. Nested, because the
- * anchor's lock is taken inside.
+ * lock_sock() would wait for as long as the owner of the socket likes, who can
+ * stop inside a system call; nobody may make us wait so.
  */
-static struct sock *lock_member(const struct chring_table *table)
+static bool trylock_sock(struct sock *sk)
 {
+	bool locked;
+
+	spin_lock_bh(&sk->sk_lock.slock);
+	locked = !sk->sk_lock.owned;
+	if (locked) {
+		sk->sk_lock.owned = 1;
+		mutex_acquire(&sk->sk_lock.dep_map, SINGLE_DEPTH_NESTING, 1,
+			      _RET_IP_);
+	}
+	spin_unlock_bh(&sk->sk_lock.slock);
+	return locked;
+}
+
+static bool is_member(const struct sock *sk, const struct chring_table *table,
+		      const struct socket *anchor)
+{
+	return chring_target_alive(sk, table->ports) &&
+	       (anchor ? chring_group_shared(anchor->sk, sk) :
+			 !!rcu_access_pointer(sk->sk_reuseport_cb));
+}
+
+static struct sock *try_member(const struct chring_table *table,
+			       const struct socket *anchor)
+{
+	struct sock *busy = NULL;
 	unsigned int i;
 
-	for (i = 0; table && i < table->nr_targets; i++) {
+	for (i = 0; i < table->nr_targets; i++) {
 		struct sock *sk = table->target[i].sk;
 
-		if (!sk)
+		if (!sk || !is_member(sk, table, anchor))
 			continue;
-		lock_sock_nested(sk, SINGLE_DEPTH_NESTING);
-		if (chring_target_alive(sk, table->ports) &&
-		    rcu_access_pointer(sk->sk_reuseport_cb))
+		if (!trylock_sock(sk)) {
+			busy = ERR_PTR(-EAGAIN);
+			continue;
+		}
+		if (is_member(sk, table, anchor))
 			return sk;
 		release_sock(sk);
 	}
-	return NULL;
+	return busy;
+}
+
+/*
+ * Locks a socket of the table that is alive and in @anchor's group, or in any
+ * where there is no anchor, so that it stays so: its process cannot close it
+ * meanwhile. Packets are not held up, as listeners and UDP sockets take them
+ * without the lock. The anchor's lock is taken inside.
+ *
+ * Returns NULL where there is none, -EAGAIN where all were in use all along.
+ */
+static struct sock *lock_member(const struct chring_table *table,
+				const struct socket *anchor)
+{
+	struct sock *member = NULL;
+	int tries;
+
+	if (!table)
+		return NULL;
+	for (tries = 0; tries < LOCK_TRIES; tries++) {
+		member = try_member(table, anchor);
+		if (member != ERR_PTR(-EAGAIN))
+			break;
+		fsleep(USEC_PER_MSEC);
+	}
+	return member;
 }
 
 static int anchor_enter(struct socket *anchor, struct bpf_prog *prog,
@@ -229,7 +284,7 @@ static int anchor_enter(struct socket *anchor, struct bpf_prog *prog,
 		goto detach;
 	}
 	err = -EADDRINUSE;
-	if (!chring_anchor_groups(anchor, member) ||
+	if (!chring_group_shared(anchor->sk, member) ||
 	    !group_holds(anchor->sk, prog)) {
 		NL_SET_ERR_MSG(extack, "port is shared by sockets of different bindings");
 		goto detach;
@@ -257,7 +312,8 @@ detach:
  * Context: may sleep; takes the lock of one target's socket, inside it that
  * of the anchor.
  * Return: the anchor, or an error pointer: -EBUSY where another program steers
- * the port, -ENOTCONN where no target is alive, -EADDRINUSE where the port has
+ * the port, -ENOTCONN where no target is alive, -EAGAIN where their processes
+ * have all of them locked for longer than 50 ms, -EADDRINUSE where the port has
  * a socket that cannot share it, -ENOMEM. On error nothing has changed.
  */
 struct socket *chring_anchor_join(struct chring_selector *selector,
@@ -268,19 +324,23 @@ struct socket *chring_anchor_join(struct chring_selector *selector,
 {
 	struct socket *anchor;
 	struct sock *member;
-	int err = -ENOTCONN;
+	int err;
 
 	anchor = anchor_alloc(net, address->protocol, owner);
 	if (IS_ERR(anchor))
 		return anchor;
 
-	member = lock_member(table);
-	if (member) {
+	member = lock_member(table, NULL);
+	if (IS_ERR(member)) {
+		err = PTR_ERR(member);
+		NL_SET_ERR_MSG(extack, "sockets are in the middle of another system call");
+	} else if (!member) {
+		err = -ENOTCONN;
+		NL_SET_ERR_MSG(extack, "sockets were closed meanwhile");
+	} else {
 		err = anchor_enter(anchor, selector->prog, address, member,
 				   extack);
 		release_sock(member);
-	} else {
-		NL_SET_ERR_MSG(extack, "sockets were closed meanwhile");
 	}
 	if (err) {
 		sock_release(anchor);
@@ -319,7 +379,8 @@ void chring_anchor_hide(struct socket *anchor)
  * @table: its table, NULL where there is none
  *
  * The anchor leaves the group before the selector does, and thus never has a
- * share of the flows by hash. The selector can be running until a grace period
+ * share of the flows by hash, if a target of the group is alive and its process
+ * does not keep it locked. The selector can be running until a grace period
  * has passed.
  *
  * Context: may sleep; takes the lock of one target's socket, inside it that
@@ -329,12 +390,13 @@ void chring_anchor_leave(struct socket *anchor,
 			 struct chring_selector *selector,
 			 const struct chring_table *table)
 {
-	struct sock *member = lock_member(table);
+	struct sock *member = lock_member(table, anchor);
 
-	if (!member)
+	/* It may have a share by hash now, for a moment, and refuses it */
+	if (IS_ERR_OR_NULL(member))
 		group_detach(anchor->sk, selector->prog);
 	sock_release(anchor);
-	if (member) {
+	if (!IS_ERR_OR_NULL(member)) {
 		group_detach(member, selector->prog);
 		release_sock(member);
 	}

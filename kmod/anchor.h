@@ -20,6 +20,6 @@ void chring_anchor_hide(struct socket *anchor);
 void chring_anchor_leave(struct socket *anchor,
 			 struct chring_selector *selector,
 			 const struct chring_table *table);
-bool chring_anchor_groups(const struct socket *anchor, const struct sock *sk);
+bool chring_group_shared(const struct sock *a, const struct sock *b);
 
 #endif /* CHRING_ANCHOR_H */

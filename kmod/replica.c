@@ -8,6 +8,7 @@
  */
 
 #include <linux/moduleparam.h>
+#include <linux/net.h>
 #include <linux/netlink.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
@@ -113,10 +114,26 @@ static int check_new(struct chring_net *cn, struct chring_service *service,
 	return check_points(cn, nr_points(args->weight), args, extack);
 }
 
+/*
+ * A member of the group that steers, or is about to: without an anchor all
+ * replicas are of the request under way.
+ */
+static const struct sock *group_peer(struct chring_service *service)
+{
+	struct chring_replica *replica;
+	unsigned long index = 0;
+
+	if (service->anchor)
+		return service->anchor->sk;
+	replica = xa_find(&service->replicas, &index, ULONG_MAX, XA_PRESENT);
+	return replica ? replica->sk : NULL;
+}
+
 static struct sock *sock_get(struct chring_service *service,
 			     const struct chring_replica_args *args,
 			     struct netlink_ext_ack *extack)
 {
+	const struct sock *peer;
 	struct sock *sk;
 
 	NL_SET_BAD_ATTR(extack, args->fd_attr);
@@ -129,7 +146,8 @@ static struct sock *sock_get(struct chring_service *service,
 		sock_put(sk);
 		return ERR_PTR(-EEXIST);
 	}
-	if (service->anchor && !chring_anchor_groups(service->anchor, sk)) {
+	peer = group_peer(service);
+	if (peer && !chring_group_shared(peer, sk)) {
 		NL_SET_ERR_MSG(extack, "socket does not share the service's port");
 		sock_put(sk);
 		return ERR_PTR(-EADDRNOTAVAIL);
@@ -568,6 +586,7 @@ void chring_replica_free_all(struct chring_net *cn,
 	kvfree(chring_table_publish(cn, service, NULL));
 	xa_for_each(&service->replicas, index, replica) {
 		replica_unlink(cn, service, replica);
+		chring_replica_totals(replica, &service->gone);
 		replica_free(replica);
 	}
 	mutex_unlock(&cn->lock);

@@ -222,21 +222,29 @@ int chring_selector_init(struct chring_selector *selector, int protocol)
 }
 
 /**
+ * chring_selector_in_use - does a reuseport group still hold the selector?
+ * @selector: it left its last group before a grace period and rcu_barrier()
+ *
+ * Must not happen; where it does, neither the selector nor its table nor what
+ * the table refers to may be freed, and the module must stay.
+ *
+ * Context: any.
+ */
+bool chring_selector_in_use(const struct chring_selector *selector)
+{
+	return WARN_ON(atomic64_read(&selector->prog->aux->refcnt) != 1);
+}
+
+/**
  * chring_selector_free - free what chring_selector_init() made
- * @selector: in no group; it left the last one before a grace period and then
- *	rcu_barrier()
+ * @selector: not in use
  *
  * Context: may sleep.
- * Return: 0; -EBUSY where some group still holds the selector, which must not
- * happen: nothing is freed, and the module must stay.
  */
-int chring_selector_free(struct chring_selector *selector)
+void chring_selector_free(struct chring_selector *selector)
 {
-	if (WARN_ON(atomic64_read(&selector->prog->aux->refcnt) != 1))
-		return -EBUSY;
 	bpf_prog_free(selector->prog);
 	free_percpu(selector->refused);
-	return 0;
 }
 
 /**

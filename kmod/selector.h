@@ -30,7 +30,8 @@ struct chring_selector {
 };
 
 int chring_selector_init(struct chring_selector *selector, int protocol);
-int chring_selector_free(struct chring_selector *selector);
+bool chring_selector_in_use(const struct chring_selector *selector);
+void chring_selector_free(struct chring_selector *selector);
 bool chring_selector_owns(const struct bpf_prog *prog);
 struct bpf_prog *chring_native_prog_alloc(chring_native_fn fn);
 struct sock *chring_selector_lookup(struct chring_selector *selector,

@@ -135,8 +135,10 @@ static int check_protocol(int protocol)
 		goto free;
 	err = check_sockets(&selector, table, protocol);
 	rcu_barrier();
-	if (chring_selector_free(&selector))
-		err = err ?: -EOPNOTSUPP;
+	/* The sockets are gone, and their group with them */
+	if (chring_selector_in_use(&selector))
+		return -EOPNOTSUPP;
+	chring_selector_free(&selector);
 free:
 	kvfree(table);
 	return err;

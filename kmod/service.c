@@ -166,7 +166,7 @@ service_alloc(struct net *net, const struct chring_service_args *args)
  * Context: may sleep; takes the lock of the namespace's services.
  * Return: 0; -EEXIST for a name or an address that is taken; -EBUSY while its
  * last holder is being removed; -EINVAL for an address that is no host's;
- * -ENOSPC over the limit; -ENOMEM.
+ * -ENOSPC over the limit; -ENODEV while the module goes; -ENOMEM.
  */
 int chring_service_new(struct net *net, const struct chring_service_args *args,
 		       struct netlink_ext_ack *extack)
@@ -175,6 +175,11 @@ int chring_service_new(struct net *net, const struct chring_service_args *args,
 	struct chring_service *service;
 	int err;
 
+	/* Put back when the service is gone */
+	if (!try_module_get(THIS_MODULE)) {
+		NL_SET_ERR_MSG(extack, "module is being unloaded");
+		return -ENODEV;
+	}
 	mutex_lock(&cn->lock);
 	err = check_new(cn, args, extack);
 	if (err)
@@ -183,14 +188,14 @@ int chring_service_new(struct net *net, const struct chring_service_args *args,
 	service = service_alloc(net, args);
 	if (!service)
 		goto unlock;
-	/* Put back when the service is gone. A request is under way: it works. */
-	__module_get(THIS_MODULE);
 	list_add_tail(&service->list, &cn->services);
 	cn->nr_services++;
 	cn->seq++;
 	err = 0;
 unlock:
 	mutex_unlock(&cn->lock);
+	if (err)
+		module_put(THIS_MODULE);
 	return err;
 }
 
@@ -279,8 +284,7 @@ static void service_free(struct chring_service *service)
 	mutex_unlock(&cn->lock);
 
 	xa_destroy(&service->replicas);
-	if (chring_selector_free(&service->selector))
-		return; /* Still in use: leak it, and keep the module */
+	chring_selector_free(&service->selector);
 	kfree(service);
 	module_put(THIS_MODULE);
 }
@@ -311,12 +315,15 @@ static void retire_work_fn(struct work_struct *work)
 					    rcu_dereference_protected(service->selector.table,
 								      service->removing));
 	synchronize_rcu();
-	list_for_each_entry(service, &batch, retired)
-		chring_replica_free_all(chring_net(service->net), service);
 	/* Groups that died with their sockets drop the selector by RCU */
 	rcu_barrier();
-	list_for_each_entry_safe(service, next, &batch, retired)
+	list_for_each_entry_safe(service, next, &batch, retired) {
+		/* Leaked, and stays visible as what keeps the module */
+		if (chring_selector_in_use(&service->selector))
+			continue;
+		chring_replica_free_all(chring_net(service->net), service);
 		service_free(service);
+	}
 }
 
 /**
