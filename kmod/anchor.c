@@ -353,11 +353,10 @@ struct socket *chring_anchor_join(struct chring_selector *selector,
  * chring_anchor_hide - first step of leaving a port
  * @anchor: of a service
  *
- * A look-up of a UDP socket that found the anchor in the hash, as the first of
- * its group and not by selection, would lose its datagram once the anchor is
- * out of the group: it is taken out of look-ups before. A grace period must
- * pass before chring_anchor_leave(). Closed listeners keep their group, TCP
- * does not need this.
+ * A look-up that found the anchor in the hash, as the first of its group and
+ * not by selection, would have nobody else once the anchor is out of the group,
+ * and lose its packet: the anchor is taken out of look-ups before. A grace
+ * period must pass before chring_anchor_leave().
  *
  * Context: may sleep; takes the lock of the anchor.
  */
@@ -365,8 +364,7 @@ void chring_anchor_hide(struct socket *anchor)
 {
 	struct sock *sk = anchor->sk;
 
-	if (sk->sk_protocol != IPPROTO_UDP)
-		return;
+	/* No IPv4 look-up takes a socket that is for IPv6 only */
 	lock_sock(sk);
 	sk->sk_ipv6only = 1;
 	release_sock(sk);

@@ -10,10 +10,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
-#include <linux/membarrier.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
@@ -22,11 +20,6 @@
 #define SERVERS	4
 #define ALL	0xf
 #define FLOWS	64
-/*
- * Connections whose SYN was sent again, but which were answered: a machine that
- * stands still for a second has some, without any service too.
- */
-#define LATE	2U
 #define CYCLES	50
 #define CYCLES_SLOW	10
 
@@ -97,10 +90,8 @@ static void nothing_failed(struct __test_metadata *_metadata,
 			   struct stage *stage, struct load *load)
 {
 	load_stop(load);
-	EXPECT_GE(LATE, stage->tally->failed)
+	EXPECT_EQ(0U, stage->tally->failed)
 		TH_LOG("%s: %s", stage->service, strerror(stage->tally->error));
-	if (stage->tally->failed)
-		EXPECT_EQ(ETIMEDOUT, stage->tally->error);
 	EXPECT_EQ(stage->tally->sent, stage->tally->answered);
 	EXPECT_EQ((int)stage->tally->sent, served(stage));
 }
@@ -208,8 +199,6 @@ static void guest_run(struct stage *stage, pthread_mutex_t *steered)
 	while (!__atomic_load_n(&stage->tally->stop, __ATOMIC_SEQ_CST)) {
 		server_start(stage, SERVERS);
 		pthread_mutex_lock(steered);
-		/* Whom the kernel chose the guest for before is with it now */
-		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 		server_leave(stage, SERVERS);
 		pthread_mutex_unlock(steered);
 		server_finish(stage, SERVERS);

@@ -590,22 +590,34 @@ static void serve_connect(struct serving *serving, uint16_t source)
 	serve_take_up(serving, fd);
 }
 
+/* Whoever had hold of the socket in the kernel's look-up is through with it */
+static void wait_for_lookups(void)
+{
+	if (syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		err(1, "membarrier");
+}
+
 /*
- * Leaves a port that is steered elsewhere, and loses nothing. A UDP socket that
- * closes while the kernel's look-up has it in hand takes that datagram with it:
- * a connected one is not found any more, and after a grace period (which is
- * what membarrier() waits for) by nobody at all.
+ * Leaves a port that is steered elsewhere, and loses nothing. A socket that is
+ * destroyed while the kernel's look-up has it in hand takes that packet with
+ * it. A connected UDP socket, and a listener that was shut down, are not found
+ * any more, and after a grace period are in nobody's hands. A listener that the
+ * look-up chose by hash, before the port was steered, must not be shut down
+ * earlier than that.
  */
 static void serve_leave(struct serving *serving)
 {
-	bool datagrams = serving->stage->protocol == IPPROTO_UDP;
-
-	if (datagrams && connect_to(serving->fd, htonl(INADDR_LOOPBACK), 1))
-		err(1, "connect");
-	if (syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
-		err(1, "membarrier");
-	if (datagrams)
+	if (serving->stage->protocol == IPPROTO_UDP) {
+		if (connect_to(serving->fd, htonl(INADDR_LOOPBACK), 1))
+			err(1, "connect");
+		wait_for_lookups();
 		serve_datagrams(serving, serving->fd);
+	} else {
+		wait_for_lookups();
+		if (shutdown(serving->fd, SHUT_RDWR))
+			err(1, "shutdown");
+		wait_for_lookups();
+	}
 	close(serving->fd);
 	serving->polls[1].fd = -1;
 }
