@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * Named locks: the contract of /dev/chring.
+ *
+ * open("/dev/chring"), then CHRING_IOC_OPEN, which returns a new descriptor:
+ * the handle of one lock. The other requests are made of a handle, by the
+ * process that opened it (or adopted it); they are -ESTALE to others.
+ *
+ * Each argument begins with its size, as the caller was compiled: the kernel
+ * takes shorter ones, taking the rest for 0, and longer ones whose rest is 0
+ * (-E2BIG otherwise). Unknown flags and fields that are not 0 where they must
+ * be are -EINVAL.
+ */
+#ifndef _UAPI_LINUX_CHRING_LOCK_H
+#define _UAPI_LINUX_CHRING_LOCK_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define CHRING_LOCK_NAME_MAX	63	/* bytes, without the NUL */
+
+/*
+ * The word, first of the page at offset 0 of a handle:
+ *
+ *	63            28 27        4 3     0
+ *	+---------------+-----------+-------+
+ *	| seq           | owner     | flags |
+ *	+---------------+-----------+-------+
+ *
+ * owner is the id of the handle that holds the lock, 0 where it is free. A
+ * process that finds owner and flags 0 takes the lock by a compare-and-swap
+ * (acquire) to seq + 1 and its id; and releases it by one (release) of exactly
+ * the value it stored to the same with owner 0. Where the word is otherwise,
+ * or seq is CHRING_LOCK_SEQ_MAX, it asks the kernel. In an adaptive lock a free
+ * word with CHRING_LOCK_WAITERS and no other flag may be taken as well, and
+ * keeps its flags.
+ */
+#define CHRING_LOCK_WAITERS	(1ULL << 0)	/* releasing is the kernel's */
+#define CHRING_LOCK_KERNEL	(1ULL << 1)	/* everything is the kernel's */
+#define CHRING_LOCK_FLAGS	0xfULL
+#define CHRING_LOCK_OWNER_SHIFT	4
+#define CHRING_LOCK_OWNER_MAX	0xffffffULL
+#define CHRING_LOCK_SEQ_SHIFT	28
+#define CHRING_LOCK_SEQ_MAX	0xfffffffffULL
+
+/*
+ * A token is epoch << CHRING_LOCK_EPOCH_SHIFT | seq: it rises with each
+ * acquisition of a lock of a name, also where the lock is made anew.
+ */
+#define CHRING_LOCK_EPOCH_SHIFT	36
+#define CHRING_LOCK_EPOCH_MAX	0xfffffffULL
+
+/* What to map: offsets in pages of a handle, MAP_SHARED, one page each. */
+#define CHRING_LOCK_PGOFF_WORD	0	/* PROT_READ | PROT_WRITE */
+#define CHRING_LOCK_PGOFF_INFO	1	/* PROT_READ */
+
+/**
+ * struct chring_lock_info - what the kernel alone writes, at PGOFF_INFO
+ * @epoch: of the tokens. Read before the compare-and-swap that takes the lock
+ *	(acquire), and again after it: where it has changed, the seq that was
+ *	taken may be of either, and the kernel must be asked for the token
+ *	(CHRING_IOC_STAT)
+ * @flags: CHRING_LOCK_FIFO
+ */
+struct chring_lock_info {
+	__u64 epoch;
+	__u32 flags;
+	__u32 pad;
+};
+
+/* What a lock is, chosen where it is made */
+#define CHRING_LOCK_FIFO	(1U << 0)	/* in the order of arrival */
+#define CHRING_LOCK_STRICT	(1U << 1)	/* no page: all is the kernel's */
+
+/* Flags of CHRING_IOC_OPEN besides */
+#define CHRING_OPEN_CREATE	(1U << 8)	/* make it where it is not there */
+#define CHRING_OPEN_EXCLUSIVE	(1U << 9)	/* with CREATE: -EEXIST if it is */
+
+/**
+ * struct chring_lock_open - argument of CHRING_IOC_OPEN
+ * @size: of this
+ * @flags: CHRING_OPEN_..., and with CREATE what the lock is to be; a lock that
+ *	is there keeps what it is
+ * @name: address of 1 to CHRING_LOCK_NAME_MAX bytes of printable ASCII without
+ *	white space
+ * @name_len: their number, no NUL is counted or needed
+ * @mode: with CREATE, permissions of the lock, as a file's: writing is what
+ *	acquiring needs, reading is for CHRING_IOC_STAT and listings; 0 is 0600
+ * @id: set to the handle's id
+ * @lock_flags: set to what the lock is
+ *
+ * Returns the handle, a close-on-exec descriptor. A lock that was made so
+ * lives as long as it has handles or news for its next holder.
+ */
+struct chring_lock_open {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 name;
+	__u32 name_len;
+	__u32 mode;
+	__u32 id;
+	__u32 lock_flags;
+};
+
+/* News of what befell the lock since its last holder took it */
+#define CHRING_NEWS_OWNER_DIED	(1U << 0)	/* its holder died with it */
+#define CHRING_NEWS_BROKEN	(1U << 1)	/* it was taken from its holder */
+#define CHRING_NEWS_CORRUPT	(1U << 2)	/* its word was scribbled on */
+
+#define CHRING_ACQUIRE_TRY	(1U << 0)	/* -EBUSY instead of waiting */
+
+#define CHRING_DEADLINE_NONE	0x7fffffffffffffffLL
+
+/**
+ * struct chring_lock_acquire - argument of CHRING_IOC_ACQUIRE
+ * @size: of this
+ * @flags: CHRING_ACQUIRE_...
+ * @deadline: absolute, CLOCK_MONOTONIC, ns, at least 0; CHRING_DEADLINE_NONE
+ * @token: set to the token of this acquisition
+ * @word: set to the word that was stored, without flags: what a release by
+ *	compare-and-swap expects
+ * @dead_token: set to the last holder's token where there is news, or 0
+ * @news: set to CHRING_NEWS_...; told once
+ *
+ * -EBUSY, -ETIMEDOUT, -EINTR (or restarted, with the same deadline).
+ */
+struct chring_lock_acquire {
+	__u32 size;
+	__u32 flags;
+	__s64 deadline;
+	__aligned_u64 token;
+	__aligned_u64 word;
+	__aligned_u64 dead_token;
+	__u32 news;
+	__u32 pad;
+};
+
+/**
+ * struct chring_lock_release - argument of CHRING_IOC_RELEASE
+ * @size: of this
+ * @flags: 0
+ * @token: what is released; -ESTALE where the handle does not hold the lock by
+ *	it (any more)
+ */
+struct chring_lock_release {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 token;
+};
+
+/* Flags of CHRING_IOC_STAT */
+#define CHRING_STAT_HELD	(1U << 0)	/* somebody holds the lock */
+#define CHRING_STAT_MINE	(1U << 1)	/* this handle does */
+#define CHRING_STAT_LOST	(1U << 2)	/* it was taken from this handle */
+
+/**
+ * struct chring_lock_stat - argument of CHRING_IOC_STAT
+ * @size: of this
+ * @flags: set to CHRING_STAT_...
+ * @token: set to that of the holder, or of the last one; 0 if there was none
+ * @held_ns: set to the time since the kernel has known that the holder holds
+ *	it: a holder that took it by the word is known from the first waiter or
+ *	question on
+ * @pid: set to the holder's process id as the caller sees it, 0 if it does not
+ * @waiters: set to the number of those who wait
+ * @news: set to what the next holder will be told
+ * @lock_flags: set to what the lock is
+ */
+struct chring_lock_stat {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 token;
+	__aligned_u64 held_ns;
+	__s32 pid;
+	__u32 waiters;
+	__u32 news;
+	__u32 lock_flags;
+};
+
+/**
+ * struct chring_lock_adopt - argument of CHRING_IOC_ADOPT
+ * @size: of this
+ * @flags: 0
+ * @token: set to a new token where the handle held the lock, which the caller
+ *	holds then; 0 otherwise
+ * @word: as of CHRING_IOC_ACQUIRE, 0 where @token is
+ *
+ * Makes a handle that came from another process the caller's; to the other it
+ * is -ESTALE from then on.
+ */
+struct chring_lock_adopt {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 token;
+	__aligned_u64 word;
+};
+
+#define CHRING_IOC_MAGIC	0xC7
+#define CHRING_IOC_OPEN		_IO(CHRING_IOC_MAGIC, 0x00)	/* of the device */
+#define CHRING_IOC_ACQUIRE	_IO(CHRING_IOC_MAGIC, 0x01)
+#define CHRING_IOC_RELEASE	_IO(CHRING_IOC_MAGIC, 0x02)
+#define CHRING_IOC_STAT		_IO(CHRING_IOC_MAGIC, 0x03)
+#define CHRING_IOC_ADOPT	_IO(CHRING_IOC_MAGIC, 0x04)
+/* Releases what is held, and ends the handle whatever copies of it there are */
+#define CHRING_IOC_CLOSE	_IO(CHRING_IOC_MAGIC, 0x05)
+
+/*
+ * poll() of a handle: POLLPRI, there is news for the next holder; POLLERR, the
+ * lock was taken from this handle (until it acquires or releases again);
+ * POLLHUP, the handle is dead, closed or another process's.
+ */
+
+#endif /* _UAPI_LINUX_CHRING_LOCK_H */
