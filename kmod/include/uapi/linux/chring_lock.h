@@ -30,10 +30,10 @@
  * owner is the id of the handle that holds the lock, 0 where it is free. A
  * process that finds owner and flags 0 takes the lock by a compare-and-swap
  * (acquire) to seq + 1 and its id; and releases it by one (release) of exactly
- * the value it stored to the same with owner 0. Where the word is otherwise,
- * or seq is CHRING_LOCK_SEQ_MAX, it asks the kernel. In an adaptive lock a free
- * word with CHRING_LOCK_WAITERS and no other flag may be taken as well, and
- * keeps its flags.
+ * that seq and id, without flags, to the same with owner 0. Where the word is
+ * otherwise, or seq is CHRING_LOCK_SEQ_MAX, it asks the kernel. In an adaptive
+ * lock a free word with CHRING_LOCK_WAITERS and no other flag may be taken as
+ * well, and keeps its flags: to release it is the kernel's then.
  */
 #define CHRING_LOCK_WAITERS	(1ULL << 0)	/* releasing is the kernel's */
 #define CHRING_LOCK_KERNEL	(1ULL << 1)	/* everything is the kernel's */
@@ -60,7 +60,8 @@
  *	(acquire), and again after it: where it has changed, the seq that was
  *	taken may be of either, and the kernel must be asked for the token
  *	(CHRING_IOC_STAT)
- * @flags: CHRING_LOCK_FIFO
+ * @flags: CHRING_LOCK_FIFO; CHRING_LOCK_STRICT once the word was found corrupt:
+ *	the kernel does not look at it any more
  */
 struct chring_lock_info {
 	__u64 epoch;
@@ -89,8 +90,9 @@ struct chring_lock_info {
  * @id: set to the handle's id
  * @lock_flags: set to what the lock is
  *
- * Returns the handle, a close-on-exec descriptor. A lock that was made so
- * lives as long as it has handles or news for its next holder.
+ * Returns the handle, a close-on-exec descriptor; -EACCES where the lock's mode
+ * lets the caller neither read nor write. A lock that was made so lives as long
+ * as it has handles or news for its next holder.
  */
 struct chring_lock_open {
 	__u32 size;
@@ -108,6 +110,7 @@ struct chring_lock_open {
 #define CHRING_NEWS_CORRUPT	(1U << 2)	/* its word was scribbled on */
 
 #define CHRING_ACQUIRE_TRY	(1U << 0)	/* -EBUSY instead of waiting */
+#define CHRING_ACQUIRE_SELF	(1U << 1)	/* waiting instead of -EDEADLK */
 
 #define CHRING_DEADLINE_NONE	0x7fffffffffffffffLL
 
@@ -122,7 +125,10 @@ struct chring_lock_open {
  * @dead_token: set to the last holder's token where there is news, or 0
  * @news: set to CHRING_NEWS_...; told once
  *
- * -EBUSY, -ETIMEDOUT, -EINTR (or restarted, with the same deadline).
+ * -EBUSY, -ETIMEDOUT, -EINTR (or restarted, with the same deadline); -EACCES
+ * where the lock's mode did not let the handle's opener write; -EDEADLK where
+ * the handle holds the lock already, and the process has no other thread that
+ * could release it.
  */
 struct chring_lock_acquire {
 	__u32 size;
@@ -161,7 +167,8 @@ struct chring_lock_release {
  * @held_ns: set to the time since the kernel has known that the holder holds
  *	it: a holder that took it by the word is known from the first waiter or
  *	question on
- * @pid: set to the holder's process id as the caller sees it, 0 if it does not
+ * @pid: set to the holder's process id as the caller sees it, 0 if it does not,
+ *	or the lock's mode did not let the handle's opener read
  * @waiters: set to the number of those who wait
  * @news: set to what the next holder will be told
  * @lock_flags: set to what the lock is
@@ -184,15 +191,20 @@ struct chring_lock_stat {
  * @token: set to a new token where the handle held the lock, which the caller
  *	holds then; 0 otherwise
  * @word: as of CHRING_IOC_ACQUIRE, 0 where @token is
+ * @id: set to the handle's id, a new one: the other may still have it mapped
+ * @lock_flags: set to what the lock is
  *
  * Makes a handle that came from another process the caller's; to the other it
- * is -ESTALE from then on.
+ * is -ESTALE from then on. The other need not be alive; what it held is not
+ * there to be had then.
  */
 struct chring_lock_adopt {
 	__u32 size;
 	__u32 flags;
 	__aligned_u64 token;
 	__aligned_u64 word;
+	__u32 id;
+	__u32 lock_flags;
 };
 
 #define CHRING_IOC_MAGIC	0xC7
