@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /**
- * DOC: libchring - services, their replicas, and where a flow would go
+ * DOC: libchring - services, their replicas, where a flow would go; and locks
  *
  * A *service* is a protocol, address and port in one network namespace. Its
  * *replicas* are listening TCP or bound UDP sockets, each with a name; the
@@ -24,21 +24,27 @@
  *	    chring_replica_new(chring, "web", &me, 1) < 0)
  *		errx(1, "%s", chring_error(chring));
  *	chring_free(chring);
+ *
+ * A *lock* is known by its name in a network namespace. It is not used through
+ * such a handle but through one of its own, a struct chring_lock, which threads
+ * may share: see chring_lock_open().
  */
 #ifndef CHRING_H
 #define CHRING_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <time.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Longest name of a service or of a replica, in bytes. */
+/* Longest name of a service, of a replica or of a lock, in bytes. */
 #define CHRING_NAME_MAX		63
 
 /* Largest weight of a replica; the smallest is 1. */
@@ -434,6 +440,192 @@ const char *chring_service_state_name(uint32_t state);
  * Return: "up" or "dead"; "unknown" for what this library does not know.
  */
 const char *chring_replica_state_name(uint32_t state);
+
+/* What a lock is; it is decided where the lock is made. */
+#define CHRING_LOCK_FIFO	(1U << 0)	/* in the order of arrival */
+#define CHRING_LOCK_STRICT	(1U << 1)	/* by the kernel alone */
+
+/* How chring_lock_open() opens it. */
+#define CHRING_LOCK_CREATE	(1U << 8)	/* make it if it is not there */
+#define CHRING_LOCK_EXCLUSIVE	(1U << 9)	/* it must not be there */
+#define CHRING_LOCK_ANY_THREAD	(1U << 16)	/* any thread may release */
+
+/* What befell the lock since its last holder acquired it. */
+#define CHRING_NEWS_OWNER_DIED	(1U << 0)	/* that holder died with it */
+#define CHRING_NEWS_BROKEN	(1U << 1)	/* it was taken from it */
+#define CHRING_NEWS_CORRUPT	(1U << 2)	/* its word was scribbled on */
+
+/**
+ * struct chring_lock - a handle of a named lock, in one process
+ *
+ * The lock is the handle's, from an acquisition to its release. All threads of
+ * the process may use one handle, and exclude each other by it; a second handle
+ * of the same lock is as another process's.
+ *
+ * What is acquired is released by the same thread, unless the handle was opened
+ * with CHRING_LOCK_ANY_THREAD. So a thread that acquires what it holds would
+ * wait for itself: that is -EDEADLK. With CHRING_LOCK_ANY_THREAD it waits for
+ * another thread's release, if the process has another thread.
+ *
+ * When the process dies or calls execve(), the lock is free at once, whoever
+ * has copies of the descriptor, and the next holder is told. It waits for the
+ * memory of the process to go: after vfork() or clone(CLONE_VM) that is when
+ * the last process with it is gone; while a core is dumped, when it is written.
+ *
+ * After fork() the lock stays the parent's. The handle works in the child too,
+ * which opens the lock anew, by its name and with the child's own rights, when
+ * it first uses the handle: so that may fail as chring_lock_open() does, save
+ * that CHRING_LOCK_EXCLUSIVE is not asked again. Any way to fork will do.
+ *
+ * The functions can be called from several threads at once, all but
+ * chring_lock_close(), and not from signal handlers.
+ */
+struct chring_lock;
+
+/**
+ * chring_lock_open - open a named lock
+ * @lock: set to a handle, to be closed with chring_lock_close(); untouched
+ *	where this fails
+ * @name: 1 to CHRING_NAME_MAX bytes of printable ASCII without white space
+ * @flags: CHRING_LOCK_CREATE and so on; CHRING_LOCK_FIFO and
+ *	CHRING_LOCK_STRICT say what a new lock is to be, and are passed over
+ *	where it is there
+ * @mode: with CHRING_LOCK_CREATE, permissions of a new lock, as open(2) has
+ *	them, but for the umask; 0 is 0600. Acquiring needs the permission to
+ *	write
+ *
+ * The name is looked up in the network namespace that the thread is in. A lock
+ * that is made so is gone with its last handle, unless there is news for the
+ * next holder; chring_lock_new() makes one that stays.
+ *
+ * By default, *adaptive*, a process that is awake may overtake those that sleep,
+ * for a bounded time: that is many times faster where the lock changes hands
+ * often. CHRING_LOCK_FIFO is for those who must not be overtaken.
+ * Both share a word of memory among those who may open the lock, and enter the
+ * kernel only to wait or to wake. Whoever may write to that word can break this
+ * lock, and nothing else. CHRING_LOCK_STRICT has no such word: for processes
+ * that do not trust each other.
+ *
+ * Return: 0, or
+ *
+ * - -ENODEV: there is no /dev/chring, the module is not loaded
+ * - -ENOENT: there is no such lock, and CHRING_LOCK_CREATE is not given
+ * - -EEXIST: there is one, with CHRING_LOCK_EXCLUSIVE
+ * - -EINVAL, -ENAMETOOLONG: a name, flags or a mode that cannot be
+ * - -EACCES: the lock's permissions let this user neither read nor write
+ * - -EPERM: this user may not make locks, or not with this name
+ * - -EDQUOT: the user has as many locks or handles as may be
+ * - -EMFILE, -ENFILE, -ENOMEM
+ */
+int chring_lock_open(struct chring_lock **lock, const char *name,
+		     unsigned int flags, mode_t mode);
+
+/**
+ * chring_lock_try - acquire a lock that is free
+ * @lock: the handle
+ *
+ * Return: as chring_lock_acquire(), and -EBUSY where somebody holds the lock
+ * or, in a lock that is CHRING_LOCK_FIFO, waits for it.
+ */
+int chring_lock_try(struct chring_lock *lock);
+
+/**
+ * chring_lock_acquire - acquire a lock, wait as long as it takes
+ * @lock: the handle
+ *
+ * Return: 0; or more: acquired with news, CHRING_NEWS_... bits, which are told
+ * once, to one: what the lock protects may have been left half done. Then
+ * chring_lock_dead_token() is the token of the holder that they are about.
+ * Less than 0 is
+ *
+ * - -EINTR: a signal came whose handler was installed without SA_RESTART
+ * - -EDEADLK: this thread holds the lock by this handle, or the process does
+ *	and has no other thread
+ * - -EACCES: the lock's permissions did not let who opened the handle write
+ * - -ESTALE: another process has adopted the handle
+ * - -EOVERFLOW: the lock has run out of tokens
+ * - in a child that uses the handle first, what chring_lock_open() returns
+ */
+int chring_lock_acquire(struct chring_lock *lock);
+
+/**
+ * chring_lock_acquire_until - acquire a lock, wait until a time at most
+ * @lock: the handle
+ * @deadline: absolute, of CLOCK_MONOTONIC; one that is past is a try that does
+ *	not wait; NULL is none
+ *
+ * Return: as chring_lock_acquire(), and -ETIMEDOUT; -EINVAL where the
+ * nanoseconds are not 0 to 999999999.
+ */
+int chring_lock_acquire_until(struct chring_lock *lock,
+			      const struct timespec *deadline);
+
+/**
+ * chring_lock_release - release a lock
+ * @lock: the handle
+ *
+ * Return: 0; -ESTALE where the handle does not hold the lock: it was not
+ * acquired, or it was taken away meanwhile; -EPERM where another thread holds
+ * it by this handle. Nothing has changed then.
+ */
+int chring_lock_release(struct chring_lock *lock);
+
+/**
+ * chring_lock_is_held - look whether a lock is still held
+ * @lock: the handle
+ *
+ * Return: whether chring_lock_release() by this thread would release it now.
+ * Where that must hold later too, check the token where it counts.
+ */
+bool chring_lock_is_held(const struct chring_lock *lock);
+
+/**
+ * chring_lock_token - the token of the last acquisition
+ * @lock: the handle
+ *
+ * A *fencing token*: it rises with each acquisition of a lock of that name, by
+ * whomever, also where the lock was gone meanwhile, and after a reboot unless
+ * the clock went back. Send it along with what the lock protects, and let the
+ * receiver refuse what comes with a smaller token than it has seen.
+ *
+ * Return: the token, which stays after the release; 0 before any acquisition.
+ */
+uint64_t chring_lock_token(const struct chring_lock *lock);
+
+/**
+ * chring_lock_dead_token - the token of the holder that the news is about
+ * @lock: the handle
+ *
+ * Return: the token, where the last acquisition came with news; 0 otherwise.
+ */
+uint64_t chring_lock_dead_token(const struct chring_lock *lock);
+
+/**
+ * chring_lock_fd - a descriptor to poll
+ * @lock: the handle
+ *
+ * It becomes ready with POLLERR when the lock is taken from this handle, until
+ * that acquires or releases the next time; POLLPRI where there is news for the
+ * next holder. It is close-on-exec, and the handle's: do not close it.
+ *
+ * Return: the descriptor; or, in a child that uses the handle first, what
+ * chring_lock_open() returns where that fails.
+ */
+int chring_lock_fd(struct chring_lock *lock);
+
+/**
+ * chring_lock_close - close a handle, which releases what it holds
+ * @lock: the handle, which no thread uses any more, or NULL
+ */
+void chring_lock_close(struct chring_lock *lock);
+
+/**
+ * chring_lock_strerror - what an errno means of a lock
+ * @err: what one of the functions above returned, or its negative
+ *
+ * Return: a sentence without a full stop or a line feed; never NULL.
+ */
+const char *chring_lock_strerror(int err);
 
 #ifdef __cplusplus
 }
