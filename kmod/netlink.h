@@ -2,6 +2,34 @@
 #ifndef CHRING_NETLINK_H
 #define CHRING_NETLINK_H
 
+struct chring_net;
+struct chring_service;
+struct genl_info;
+struct netlink_callback;
+struct netlink_ext_ack;
+struct nlattr;
+struct sk_buff;
+
+/**
+ * struct chring_nl_dump - what a dump has to come back to
+ * @service: number of services that are through
+ * @replica: index to go on with in the next one
+ *
+ * The namespace's seq tells it of changes.
+ */
+struct chring_nl_dump {
+	unsigned int service;
+	unsigned long replica;
+};
+
+int chring_nl_check_name(const struct nlattr *attr,
+			 struct netlink_ext_ack *extack);
+int chring_nl_find_service_locked(struct genl_info *info, struct chring_net *cn,
+				  unsigned int type,
+				  struct chring_service **service);
+struct chring_nl_dump *chring_nl_dump_state(struct netlink_callback *cb);
+void *chring_nl_dump_put(struct sk_buff *skb, struct netlink_callback *cb);
+
 int chring_netlink_init(void);
 void chring_netlink_exit(void);
 

@@ -35,8 +35,8 @@
  * lock a free word with CHRING_LOCK_WAITERS and no other flag may be taken as
  * well, and keeps its flags: to release it is the kernel's then.
  */
-#define CHRING_LOCK_WAITERS	(1ULL << 0)	/* releasing is the kernel's */
-#define CHRING_LOCK_KERNEL	(1ULL << 1)	/* everything is the kernel's */
+#define CHRING_LOCK_WAITERS	0x1ULL	/* releasing is the kernel's */
+#define CHRING_LOCK_KERNEL	0x2ULL	/* everything is the kernel's */
 #define CHRING_LOCK_FLAGS	0xfULL
 #define CHRING_LOCK_OWNER_SHIFT	4
 #define CHRING_LOCK_OWNER_MAX	0xffffffULL
@@ -70,12 +70,12 @@ struct chring_lock_info {
 };
 
 /* What a lock is, chosen where it is made */
-#define CHRING_LOCK_FIFO	(1U << 0)	/* in the order of arrival */
-#define CHRING_LOCK_STRICT	(1U << 1)	/* no page: all is the kernel's */
+#define CHRING_LOCK_FIFO	0x1U	/* in the order of arrival */
+#define CHRING_LOCK_STRICT	0x2U	/* no page: all is the kernel's */
 
 /* Flags of CHRING_IOC_OPEN besides */
-#define CHRING_OPEN_CREATE	(1U << 8)	/* make it where it is not there */
-#define CHRING_OPEN_EXCLUSIVE	(1U << 9)	/* with CREATE: -EEXIST if it is */
+#define CHRING_OPEN_CREATE	0x100U	/* make it where it is not there */
+#define CHRING_OPEN_EXCLUSIVE	0x200U	/* with CREATE: -EEXIST if it is */
 
 /**
  * struct chring_lock_open - argument of CHRING_IOC_OPEN
@@ -105,12 +105,12 @@ struct chring_lock_open {
 };
 
 /* News of what befell the lock since its last holder took it */
-#define CHRING_NEWS_OWNER_DIED	(1U << 0)	/* its holder died with it */
-#define CHRING_NEWS_BROKEN	(1U << 1)	/* it was taken from its holder */
-#define CHRING_NEWS_CORRUPT	(1U << 2)	/* its word was scribbled on */
+#define CHRING_NEWS_OWNER_DIED	0x1U	/* its holder died with it */
+#define CHRING_NEWS_BROKEN	0x2U	/* it was taken from its holder */
+#define CHRING_NEWS_CORRUPT	0x4U	/* its word was scribbled on */
 
-#define CHRING_ACQUIRE_TRY	(1U << 0)	/* -EBUSY instead of waiting */
-#define CHRING_ACQUIRE_SELF	(1U << 1)	/* waiting instead of -EDEADLK */
+#define CHRING_ACQUIRE_TRY	0x1U	/* -EBUSY instead of waiting */
+#define CHRING_ACQUIRE_SELF	0x2U	/* waiting instead of -EDEADLK */
 
 #define CHRING_DEADLINE_NONE	0x7fffffffffffffffLL
 
@@ -155,9 +155,9 @@ struct chring_lock_release {
 };
 
 /* Flags of CHRING_IOC_STAT */
-#define CHRING_STAT_HELD	(1U << 0)	/* somebody holds the lock */
-#define CHRING_STAT_MINE	(1U << 1)	/* this handle does */
-#define CHRING_STAT_LOST	(1U << 2)	/* it was taken from this handle */
+#define CHRING_STAT_HELD	0x1U	/* somebody holds the lock */
+#define CHRING_STAT_MINE	0x2U	/* this handle does */
+#define CHRING_STAT_LOST	0x4U	/* it was taken from this handle */
 
 /**
  * struct chring_lock_stat - argument of CHRING_IOC_STAT

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What replies and notifications tell of services and replicas */
+
+#include <linux/in.h>
+#include <net/netlink.h>
+
+#include "message.h"
+#include "replica.h"
+#include "service.h"
+#include "table.h"
+
+static enum chring_service_state
+service_state(const struct chring_service *service)
+{
+	if (service->removing)
+		return CHRING_SERVICE_STATE_REMOVING;
+	return service->anchor ? CHRING_SERVICE_STATE_STEERING :
+				 CHRING_SERVICE_STATE_IDLE;
+}
+
+/**
+ * chring_put_service - put a service into a message
+ * @skb: the message
+ * @service: caller holds the lock of its namespace's services
+ * @ns: whose user ids the reader knows
+ *
+ * Return: 0, or -EMSGSIZE.
+ */
+int chring_put_service(struct sk_buff *skb, struct chring_service *service,
+		       struct user_namespace *ns)
+{
+	const struct chring_address *address = &service->address;
+	struct chring_totals totals;
+
+	chring_service_totals_locked(service, &totals);
+	if (nla_put_string(skb, CHRING_A_SERVICE_NAME, service->name) ||
+	    nla_put_u32(skb, CHRING_A_SERVICE_PROTOCOL,
+			address->protocol == IPPROTO_TCP ?
+			CHRING_PROTOCOL_TCP : CHRING_PROTOCOL_UDP) ||
+	    nla_put_in_addr(skb, CHRING_A_SERVICE_LOCAL_IPV4, address->ipv4) ||
+	    nla_put_u32(skb, CHRING_A_SERVICE_LOCAL_PORT,
+			ntohs(address->port)) ||
+	    nla_put_u32(skb, CHRING_A_SERVICE_OWNER,
+			from_kuid_munged(ns, service->owner)) ||
+	    nla_put_u32(skb, CHRING_A_SERVICE_STATE, service_state(service)) ||
+	    nla_put_u32(skb, CHRING_A_SERVICE_SLOTS, CHRING_TABLE_SLOTS) ||
+	    nla_put_u32(skb, CHRING_A_SERVICE_REPLICAS, service->nr_replicas) ||
+	    nla_put_u32(skb, CHRING_A_SERVICE_POINTS, service->ring.nr_points) ||
+	    nla_put_uint(skb, CHRING_A_SERVICE_PICKS, totals.picks) ||
+	    nla_put_uint(skb, CHRING_A_SERVICE_MIGRATED, totals.migrated) ||
+	    nla_put_uint(skb, CHRING_A_SERVICE_PASSED_OVER,
+			 totals.passed_over) ||
+	    nla_put_uint(skb, CHRING_A_SERVICE_REFUSED,
+			 chring_service_refused(service)))
+		return -EMSGSIZE;
+	return 0;
+}
+
+/**
+ * chring_put_replica - put a replica into a message
+ * @skb: the message
+ * @service: caller holds the lock of its namespace's services
+ * @replica: one of its replicas
+ *
+ * Return: 0, or -EMSGSIZE.
+ */
+int chring_put_replica(struct sk_buff *skb,
+		       const struct chring_service *service,
+		       const struct chring_replica *replica)
+{
+	__portpair ports = chring_ports(&service->address);
+	struct chring_totals totals = {};
+	struct nlattr *nest;
+
+	if (nla_put_string(skb, CHRING_A_REPLICAS_SERVICE, service->name))
+		return -EMSGSIZE;
+	nest = nla_nest_start(skb, CHRING_A_REPLICAS_REPLICA);
+	if (!nest)
+		return -EMSGSIZE;
+
+	chring_replica_totals(replica, &totals);
+	if (nla_put_string(skb, CHRING_A_REPLICA_NAME, replica->name) ||
+	    nla_put_u32(skb, CHRING_A_REPLICA_WEIGHT, replica->weight) ||
+	    nla_put_u32(skb, CHRING_A_REPLICA_STATE,
+			chring_target_alive(replica->sk, ports) ?
+			CHRING_REPLICA_STATE_UP : CHRING_REPLICA_STATE_DEAD) ||
+	    nla_put_uint(skb, CHRING_A_REPLICA_INODE, replica->inode) ||
+	    nla_put_u32(skb, CHRING_A_REPLICA_POINTS,
+			replica->member.nr_vnodes) ||
+	    nla_put_u32(skb, CHRING_A_REPLICA_SLOTS, replica->slots) ||
+	    nla_put_uint(skb, CHRING_A_REPLICA_PICKS, totals.picks) ||
+	    nla_put_uint(skb, CHRING_A_REPLICA_MIGRATED, totals.migrated) ||
+	    nla_put_uint(skb, CHRING_A_REPLICA_PASSED_OVER,
+			 totals.passed_over))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The family's requests about replicas, and where a flow would go */
+
+#include <linux/slab.h>
+#include <net/genetlink.h>
+
+#include "generated/netlink.h"
+#include "message.h"
+#include "netlink.h"
+#include "replica.h"
+#include "service.h"
+
+/* One bit for each attribute of a replica that a request takes */
+#define TAKES(name) BIT(CHRING_A_REPLICA_##name)
+
+static int parse_replica(struct chring_replica_args *args,
+			 const struct nlattr *nest, unsigned long takes,
+			 struct netlink_ext_ack *extack)
+{
+	struct nlattr *tb[CHRING_A_REPLICA_MAX + 1];
+	unsigned int type;
+	int err;
+
+	err = nla_parse_nested(tb, CHRING_A_REPLICA_MAX, nest,
+			       chring_replica_nl_policy, extack);
+	if (err)
+		return err;
+	for (type = 1; type <= CHRING_A_REPLICA_MAX; type++) {
+		if (tb[type] && !(takes & BIT(type))) {
+			NL_SET_ERR_MSG_ATTR(extack, tb[type],
+					    "this request does not take the attribute");
+			return -EINVAL;
+		}
+	}
+	if (NL_REQ_ATTR_CHECK(extack, nest, tb, CHRING_A_REPLICA_NAME))
+		return -EINVAL;
+	err = chring_nl_check_name(tb[CHRING_A_REPLICA_NAME], extack);
+	if (err)
+		return err;
+
+	args->name_attr = tb[CHRING_A_REPLICA_NAME];
+	args->name = nla_data(args->name_attr);
+	if (takes & TAKES(FD)) {
+		if (NL_REQ_ATTR_CHECK(extack, nest, tb, CHRING_A_REPLICA_FD))
+			return -EINVAL;
+		args->fd_attr = tb[CHRING_A_REPLICA_FD];
+		args->fd = nla_get_u32(args->fd_attr);
+	} else if (takes & TAKES(WEIGHT)) {
+		if (NL_REQ_ATTR_CHECK(extack, nest, tb,
+				      CHRING_A_REPLICA_WEIGHT))
+			return -EINVAL;
+	}
+	args->weight_attr = tb[CHRING_A_REPLICA_WEIGHT];
+	args->weight = args->weight_attr ? nla_get_u32(args->weight_attr) : 1;
+	return 0;
+}
+
+static int parse_replicas(struct genl_info *info, unsigned long takes,
+			  struct chring_replica_args **argsp, unsigned int *nr)
+{
+	struct chring_replica_args *args;
+	struct nlattr *attr;
+	unsigned int n = 0;
+	int err, rem;
+
+	if (GENL_REQ_ATTR_CHECK(info, CHRING_A_REPLICAS_SERVICE) ||
+	    GENL_REQ_ATTR_CHECK(info, CHRING_A_REPLICAS_REPLICA))
+		return -EINVAL;
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
+		n += nla_type(attr) == CHRING_A_REPLICAS_REPLICA;
+	args = kvcalloc(n, sizeof(*args), GFP_KERNEL_ACCOUNT);
+	if (!args)
+		return -ENOMEM;
+
+	n = 0;
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		if (nla_type(attr) != CHRING_A_REPLICAS_REPLICA)
+			continue;
+		err = parse_replica(&args[n++], attr, takes, info->extack);
+		if (err) {
+			kvfree(args);
+			return err;
+		}
+	}
+	*argsp = args;
+	*nr = n;
+	return 0;
+}
+
+typedef int (*replicas_fn)(struct net *net, const struct nlattr *name,
+			   struct chring_replica_args *args, unsigned int nr,
+			   struct netlink_ext_ack *extack);
+
+static int change_replicas(struct genl_info *info, unsigned long takes,
+			   replicas_fn fn)
+{
+	struct chring_replica_args *args;
+	unsigned int nr;
+	int err;
+
+	err = parse_replicas(info, takes, &args, &nr);
+	if (err)
+		return err;
+	err = fn(genl_info_net(info), info->attrs[CHRING_A_REPLICAS_SERVICE],
+		 args, nr, info->extack);
+	kvfree(args);
+	return err;
+}
+
+int chring_nl_replica_new_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return change_replicas(info, TAKES(NAME) | TAKES(FD) | TAKES(WEIGHT),
+			       chring_replica_new);
+}
+
+int chring_nl_replica_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return change_replicas(info, TAKES(NAME) | TAKES(WEIGHT),
+			       chring_replica_set);
+}
+
+int chring_nl_replica_del_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return change_replicas(info, TAKES(NAME), chring_replica_del);
+}
+
+static int put_replica_by_name(struct sk_buff *msg, struct genl_info *info,
+			       const struct chring_replica_args *args)
+{
+	struct chring_net *cn = chring_net(genl_info_net(info));
+	struct chring_service *service;
+	struct chring_replica *replica;
+	int err;
+
+	mutex_lock(&cn->lock);
+	err = chring_nl_find_service_locked(info, cn, CHRING_A_REPLICAS_SERVICE, &service);
+	if (err)
+		goto unlock;
+	replica = chring_replica_find_locked(service, args->name);
+	if (replica) {
+		err = chring_put_replica(msg, service, replica);
+	} else {
+		NL_SET_ERR_MSG_ATTR(info->extack, args->name_attr,
+				    "no replica of this name");
+		err = -ENOENT;
+	}
+unlock:
+	mutex_unlock(&cn->lock);
+	return err;
+}
+
+int chring_nl_replica_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct chring_replica_args *args;
+	struct sk_buff *msg = NULL;
+	unsigned int nr;
+	void *hdr;
+	int err;
+
+	err = parse_replicas(info, TAKES(NAME), &args, &nr);
+	if (err)
+		return err;
+	err = -EINVAL;
+	if (nr != 1) {
+		NL_SET_ERR_MSG_ATTR(info->extack, args[1].name_attr,
+				    "this request takes one replica");
+		goto free;
+	}
+	err = -ENOMEM;
+	msg = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	if (!msg)
+		goto free;
+	err = -EMSGSIZE;
+	hdr = genlmsg_iput(msg, info);
+	if (!hdr)
+		goto free;
+	err = put_replica_by_name(msg, info, args);
+	if (err)
+		goto free;
+	kvfree(args);
+	genlmsg_end(msg, hdr);
+	return genlmsg_reply(msg, info);
+
+free:
+	kvfree(args);
+	nlmsg_free(msg);
+	return err;
+}
+
+static int dump_replicas(struct sk_buff *skb, struct netlink_callback *cb,
+			 struct chring_service *service)
+{
+	struct chring_nl_dump *state = chring_nl_dump_state(cb);
+	struct chring_replica *replica;
+	unsigned long index;
+	void *hdr;
+	int err;
+
+	xa_for_each_start(&service->replicas, index, replica, state->replica) {
+		hdr = chring_nl_dump_put(skb, cb);
+		if (!hdr)
+			return -EMSGSIZE;
+		err = chring_put_replica(skb, service, replica);
+		if (err) {
+			genlmsg_cancel(skb, hdr);
+			return err;
+		}
+		genlmsg_end(skb, hdr);
+		state->replica = index + 1;
+	}
+	return 0;
+}
+
+int chring_nl_replica_get_dumpit(struct sk_buff *skb,
+				 struct netlink_callback *cb)
+{
+	const struct genl_info *info = genl_info_dump(cb);
+	struct chring_net *cn = chring_net(sock_net(skb->sk));
+	struct nlattr *attr = info->attrs[CHRING_A_REPLICAS_SERVICE];
+	struct chring_nl_dump *state = chring_nl_dump_state(cb);
+	struct chring_service *service;
+	unsigned int index = 0;
+	int err = 0;
+
+	mutex_lock(&cn->lock);
+	cb->seq = cn->seq;
+	if (attr && !state->service &&
+	    !chring_service_find_locked(cn, nla_data(attr))) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr,
+				    "no service of this name");
+		err = -ENOENT;
+		goto unlock;
+	}
+	list_for_each_entry(service, &cn->services, list) {
+		if (index++ < state->service)
+			continue;
+		if (!attr || !nla_strcmp(attr, service->name)) {
+			err = dump_replicas(skb, cb, service);
+			if (err)
+				break;
+		}
+		state->service = index;
+		state->replica = 0;
+	}
+unlock:
+	mutex_unlock(&cn->lock);
+	return err;
+}
+
+int chring_nl_lookup_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr **attrs = info->attrs;
+	char replica[CHRING_NAME_MAX + 1];
+	struct sk_buff *msg;
+	__be32 to = 0;
+	void *hdr;
+	int err;
+
+	if (GENL_REQ_ATTR_CHECK(info, CHRING_A_LOOKUP_SERVICE) ||
+	    GENL_REQ_ATTR_CHECK(info, CHRING_A_LOOKUP_REMOTE_IPV4) ||
+	    GENL_REQ_ATTR_CHECK(info, CHRING_A_LOOKUP_REMOTE_PORT))
+		return -EINVAL;
+	if (attrs[CHRING_A_LOOKUP_LOCAL_IPV4])
+		to = nla_get_in_addr(attrs[CHRING_A_LOOKUP_LOCAL_IPV4]);
+	NL_SET_BAD_ATTR(info->extack, attrs[CHRING_A_LOOKUP_LOCAL_IPV4]);
+	err = chring_service_lookup(genl_info_net(info),
+				    attrs[CHRING_A_LOOKUP_SERVICE], to,
+				    nla_get_in_addr(attrs[CHRING_A_LOOKUP_REMOTE_IPV4]),
+				    htons(nla_get_u32(attrs[CHRING_A_LOOKUP_REMOTE_PORT])),
+				    replica, info->extack);
+	if (err)
+		return err;
+
+	msg = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	if (!msg)
+		return -ENOMEM;
+	hdr = genlmsg_iput(msg, info);
+	if (!hdr ||
+	    (replica[0] &&
+	     nla_put_string(msg, CHRING_A_LOOKUP_REPLICA, replica))) {
+		nlmsg_free(msg);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(msg, hdr);
+	return genlmsg_reply(msg, info);
+}

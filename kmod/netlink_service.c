@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The family's requests about services */
+
+#include <net/genetlink.h>
+
+#include "generated/netlink.h"
+#include "message.h"
+#include "netlink.h"
+#include "service.h"
+
+static int get_owner(const struct genl_info *info, kuid_t *owner)
+{
+	const struct nlattr *attr = info->attrs[CHRING_A_SERVICE_OWNER];
+
+	*owner = attr ? make_kuid(current_user_ns(), nla_get_u32(attr)) :
+			current_fsuid();
+	if (uid_valid(*owner))
+		return 0;
+	NL_SET_ERR_MSG_ATTR(info->extack, attr, "no such user id here");
+	return -EINVAL;
+}
+
+int chring_nl_service_new_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct chring_service_args args = {};
+	struct nlattr **attrs = info->attrs;
+	int err;
+
+	if (GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_NAME) ||
+	    GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_PROTOCOL) ||
+	    GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_LOCAL_IPV4) ||
+	    GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_LOCAL_PORT))
+		return -EINVAL;
+	err = chring_nl_check_name(attrs[CHRING_A_SERVICE_NAME], info->extack);
+	if (err)
+		return err;
+	err = get_owner(info, &args.owner);
+	if (err)
+		return err;
+
+	args.name_attr = attrs[CHRING_A_SERVICE_NAME];
+	args.name = nla_data(args.name_attr);
+	if (nla_get_u32(attrs[CHRING_A_SERVICE_PROTOCOL]) ==
+	    CHRING_PROTOCOL_TCP)
+		args.address.protocol = IPPROTO_TCP;
+	else
+		args.address.protocol = IPPROTO_UDP;
+	args.address_attr = attrs[CHRING_A_SERVICE_LOCAL_IPV4];
+	args.address.ipv4 = nla_get_in_addr(args.address_attr);
+	args.address.port =
+		htons(nla_get_u32(attrs[CHRING_A_SERVICE_LOCAL_PORT]));
+	return chring_service_new(genl_info_net(info), &args, info->extack);
+}
+
+int chring_nl_service_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	kuid_t owner;
+	int err;
+
+	if (GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_NAME) ||
+	    GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_OWNER))
+		return -EINVAL;
+	err = get_owner(info, &owner);
+	if (err)
+		return err;
+	NL_SET_BAD_ATTR(info->extack, info->attrs[CHRING_A_SERVICE_OWNER]);
+	return chring_service_set_owner(genl_info_net(info),
+					info->attrs[CHRING_A_SERVICE_NAME],
+					owner, info->extack);
+}
+
+int chring_nl_service_del_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	if (GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_NAME))
+		return -EINVAL;
+	return chring_service_del(genl_info_net(info),
+				  info->attrs[CHRING_A_SERVICE_NAME],
+				  info->extack);
+}
+
+int chring_nl_service_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct chring_net *cn = chring_net(genl_info_net(info));
+	struct chring_service *service;
+	struct sk_buff *msg;
+	void *hdr;
+	int err;
+
+	if (GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_NAME))
+		return -EINVAL;
+	msg = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	if (!msg)
+		return -ENOMEM;
+	hdr = genlmsg_iput(msg, info);
+	if (!hdr) {
+		nlmsg_free(msg);
+		return -EMSGSIZE;
+	}
+
+	mutex_lock(&cn->lock);
+	err = chring_nl_find_service_locked(info, cn, CHRING_A_SERVICE_NAME, &service);
+	if (!err)
+		err = chring_put_service(msg, service, current_user_ns());
+	mutex_unlock(&cn->lock);
+	if (err) {
+		nlmsg_free(msg);
+		return err;
+	}
+	genlmsg_end(msg, hdr);
+	return genlmsg_reply(msg, info);
+}
+
+int chring_nl_service_get_dumpit(struct sk_buff *skb,
+				 struct netlink_callback *cb)
+{
+	struct chring_net *cn = chring_net(sock_net(skb->sk));
+	struct chring_nl_dump *state = chring_nl_dump_state(cb);
+	struct chring_service *service;
+	unsigned int index = 0;
+	int err = 0;
+	void *hdr;
+
+	mutex_lock(&cn->lock);
+	cb->seq = cn->seq;
+	list_for_each_entry(service, &cn->services, list) {
+		if (index++ < state->service)
+			continue;
+		hdr = chring_nl_dump_put(skb, cb);
+		if (!hdr) {
+			err = -EMSGSIZE;
+			break;
+		}
+		err = chring_put_service(skb, service,
+					 sk_user_ns(NETLINK_CB(cb->skb).sk));
+		if (err) {
+			genlmsg_cancel(skb, hdr);
+			break;
+		}
+		genlmsg_end(skb, hdr);
+		state->service = index;
+	}
+	mutex_unlock(&cn->lock);
+	return err;
+}
