@@ -455,6 +455,61 @@ const char *chring_replica_state_name(uint32_t state);
 #define CHRING_NEWS_BROKEN	(1U << 1)	/* it was taken from it */
 #define CHRING_NEWS_CORRUPT	(1U << 2)	/* its word was scribbled on */
 
+/* In place of a lock's mode, user or group: as it is, or the default. */
+#define CHRING_LOCK_KEEP	((uint32_t)-1)
+
+/**
+ * struct chring_lock_status - what the kernel tells of a lock
+ * @name: its name, unique in the network namespace
+ * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT
+ * @mode: who may use it, as a file's mode
+ * @owner: its user
+ * @group: its group
+ * @persistent: stays without handles
+ * @held: somebody holds it
+ * @pid: process that does, as the caller sees it; 0 where it does not
+ * @command: name of that process, or ""
+ * @token: of the holder, or of the last one; 0 if there was none
+ * @held_ns: how long the kernel has known that it is held: a holder that did
+ *	not have to wait is known when somebody waits, or asks
+ * @waiters: how many acquisitions wait
+ * @handles: how many handles there are
+ * @news: CHRING_NEWS_... that the next holder will be told
+ */
+struct chring_lock_status {
+	char name[CHRING_NAME_MAX + 1];
+	uint32_t flags;
+	uint32_t mode;
+	uid_t owner;
+	gid_t group;
+	bool persistent;
+	bool held;
+	pid_t pid;
+	char command[32];
+	uint64_t token;
+	uint64_t held_ns;
+	uint32_t waiters;
+	uint32_t handles;
+	uint32_t news;
+};
+
+/**
+ * struct chring_lock_request - a lock to be made or changed
+ * @name: 1 to CHRING_NAME_MAX bytes of printable ASCII without white space
+ * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT; chring_lock_set() does not look
+ *	at them
+ * @mode: who may use it, as a file's mode, or CHRING_LOCK_KEEP; by default 0600
+ * @owner: its user, or CHRING_LOCK_KEEP; by default who asks
+ * @group: its group, or CHRING_LOCK_KEEP; by default that of who asks
+ */
+struct chring_lock_request {
+	const char *name;
+	uint32_t flags;
+	uint32_t mode;
+	uid_t owner;
+	gid_t group;
+};
+
 /**
  * struct chring_lock - a handle of a named lock, in one process
  *
@@ -626,6 +681,82 @@ void chring_lock_close(struct chring_lock *lock);
  * Return: a sentence without a full stop or a line feed; never NULL.
  */
 const char *chring_lock_strerror(int err);
+
+/**
+ * chring_lock_new - make a lock that stays
+ * @chring: an open handle of the family
+ * @request: what to make
+ *
+ * Return: 0; -EEXIST where the name is taken; -EINVAL for a name, flags, mode,
+ * user or group that cannot be; -EPERM where this user may not make locks, or
+ * none with this name or for that user; -EDQUOT; -ENOMEM.
+ */
+int chring_lock_new(struct chring *chring,
+		    const struct chring_lock_request *request);
+
+/**
+ * chring_lock_set - change who may use a lock
+ * @chring: an open handle of the family
+ * @request: its name, and what is to change
+ *
+ * Handles that are open stay as they are.
+ *
+ * Return: 0; -ENOENT where there is no such lock; -EINVAL for a mode, user or
+ * group that cannot be; -EPERM without the privilege: it needs the lock's user,
+ * or CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ */
+int chring_lock_set(struct chring *chring,
+		    const struct chring_lock_request *request);
+
+/**
+ * chring_lock_get - read one lock
+ * @chring: an open handle of the family
+ * @name: the lock
+ * @lock: filled on success
+ *
+ * Return: 0; -ENOENT where there is no such lock; -EACCES where its mode does
+ * not let this user read.
+ */
+int chring_lock_get(struct chring *chring, const char *name,
+		    struct chring_lock_status *lock);
+
+/**
+ * chring_lock_dump - read all locks of the network namespace
+ * @chring: an open handle of the family
+ * @locks: set to an array that the caller gives to free(); NULL when empty
+ * @count: set to its number of elements
+ *
+ * Locks that this user may not read are not among them.
+ * Where locks come or go meanwhile the list is read again, a few times.
+ *
+ * Return: 0; -EAGAIN where it never was consistent; -ENOMEM.
+ */
+int chring_lock_dump(struct chring *chring, struct chring_lock_status **locks,
+		     size_t *count);
+
+/**
+ * chring_lock_del - let a lock go
+ * @chring: an open handle of the family
+ * @name: the lock
+ *
+ * It is gone when its last handle is.
+ *
+ * Return: 0; -ENOENT where there is no such lock; -EPERM as chring_lock_set().
+ */
+int chring_lock_del(struct chring *chring, const char *name);
+
+/**
+ * chring_lock_break - take a lock from its holder
+ * @chring: an open handle of the family
+ * @name: the lock
+ *
+ * The next holder is told, with CHRING_NEWS_BROKEN. The one that it is taken
+ * from goes on until it looks: see chring_lock_is_held(), chring_lock_fd().
+ *
+ * Return: 0; -ENOENT where there is no such lock; -ESRCH where nobody holds it;
+ * -EPERM as chring_lock_set().
+ */
+int chring_lock_break(struct chring *chring, const char *name);
 
 #ifdef __cplusplus
 }
