@@ -442,18 +442,18 @@ const char *chring_service_state_name(uint32_t state);
 const char *chring_replica_state_name(uint32_t state);
 
 /* What a lock is; it is decided where the lock is made. */
-#define CHRING_LOCK_FIFO	(1U << 0)	/* in the order of arrival */
-#define CHRING_LOCK_STRICT	(1U << 1)	/* by the kernel alone */
+#define CHRING_LOCK_FIFO	0x1U	/* in the order of arrival */
+#define CHRING_LOCK_STRICT	0x2U	/* by the kernel alone */
 
 /* How chring_lock_open() opens it. */
-#define CHRING_LOCK_CREATE	(1U << 8)	/* make it if it is not there */
-#define CHRING_LOCK_EXCLUSIVE	(1U << 9)	/* it must not be there */
-#define CHRING_LOCK_ANY_THREAD	(1U << 16)	/* any thread may release */
+#define CHRING_LOCK_CREATE	0x100U	/* make it if it is not there */
+#define CHRING_LOCK_EXCLUSIVE	0x200U	/* it must not be there */
+#define CHRING_LOCK_ANY_THREAD	0x10000U	/* any thread may release */
 
 /* What befell the lock since its last holder acquired it. */
-#define CHRING_NEWS_OWNER_DIED	(1U << 0)	/* that holder died with it */
-#define CHRING_NEWS_BROKEN	(1U << 1)	/* it was taken from it */
-#define CHRING_NEWS_CORRUPT	(1U << 2)	/* its word was scribbled on */
+#define CHRING_NEWS_OWNER_DIED	0x1U	/* that holder died with it */
+#define CHRING_NEWS_BROKEN	0x2U	/* it was taken from it */
+#define CHRING_NEWS_CORRUPT	0x4U	/* its word was scribbled on */
 
 /* In place of a lock's mode, user or group: as it is, or the default. */
 #define CHRING_LOCK_KEEP	((uint32_t)-1)
