@@ -59,7 +59,9 @@
  * @epoch: of the tokens. Read before the compare-and-swap that takes the lock
  *	(acquire), and again after it: where it has changed, the seq that was
  *	taken may be of either, and the kernel must be asked for the token
- *	(CHRING_IOC_STAT)
+ *	(CHRING_IOC_STAT). Where that token has another seq, or is not this
+ *	handle's, the lock was lost meanwhile, maybe to a thread that shares
+ *	the handle
  * @flags: CHRING_LOCK_FIFO; CHRING_LOCK_STRICT once the word was found corrupt:
  *	the kernel does not look at it any more
  */
