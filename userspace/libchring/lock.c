@@ -451,6 +451,9 @@ ask_kernel(struct binding *binding, uint64_t word)
 	if (ioctl(binding->fd, CHRING_IOC_STAT, &stat) ||
 	    !(stat.flags & CHRING_STAT_MINE))
 		return false;
+	/* Lost, and a thread that shares the handle has it. */
+	if ((stat.token & CHRING_LOCK_SEQ_MAX) != word >> CHRING_LOCK_SEQ_SHIFT)
+		return false;
 	hold(binding, stat.token, word);
 	return true;
 }
