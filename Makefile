@@ -20,6 +20,7 @@ help:
 	@echo 'make check            every test, on an installed kernel in a virtual machine'
 	@echo 'make check-debug      the tests on a debug kernel (KASAN, lockdep, kmemleak)'
 	@echo 'make bench            what steering costs, in instructions'
+	@echo 'make bench-lock       locks beside others (BENCH="PART...", see tests/bench/lock)'
 	@echo 'make style            static checks only'
 	@echo 'make generate         makes the netlink code from its specification'
 	@echo 'make install          libchring and chringctl (PREFIX=$(PREFIX), DESTDIR)'
@@ -96,6 +97,12 @@ bench:
 	tests/setup build vm
 	$(MAKE) all
 	tests/bench/steer
+
+.PHONY: bench-lock
+bench-lock:
+	tests/setup build vm bench
+	$(MAKE) all
+	tests/bench/lock $(BENCH)
 
 .PHONY: style
 style:

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+/* chring's locks. */
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include "chring.h"
+#include "lock_subjects.h"
+
+static struct chring_lock *lock;
+
+static void check(int ret, const char *what)
+{
+	if (ret >= 0)
+		return;
+	errno = -ret;
+	err(1, "%s", what);
+}
+
+static struct chring_lock *lock_open(const char *name, unsigned int flags)
+{
+	struct chring_lock *opened;
+
+	check(chring_lock_open(&opened, name, flags | CHRING_LOCK_CREATE, 0),
+	      "chring_lock_open");
+	return opened;
+}
+
+/* The lock is made by the first process that opens it, and goes with the last. */
+static void chring_create(void)
+{
+}
+
+static void chring_destroy(void)
+{
+}
+
+static inline void chring_lock(void)
+{
+	check(chring_lock_acquire(lock), "chring_lock_acquire");
+}
+
+static inline void chring_unlock(void)
+{
+	check(chring_lock_release(lock), "chring_lock_release");
+}
+
+DEFINE_PAIRS(chring)
+
+static void adaptive_open(void)
+{
+	lock = lock_open("bench/adaptive", 0);
+}
+
+static void fifo_open(void)
+{
+	lock = lock_open("bench/fifo", CHRING_LOCK_FIFO);
+}
+
+static void strict_open(void)
+{
+	lock = lock_open("bench/strict", CHRING_LOCK_STRICT);
+}
+
+static void open_idle(unsigned int first, unsigned int count, unsigned int flags)
+{
+	char name[CHRING_NAME_MAX + 1];
+
+	while (count--) {
+		snprintf(name, sizeof(name), "bench/idle/%u", first++);
+		lock_open(name, flags);
+	}
+}
+
+static void mapped_idle(unsigned int first, unsigned int count)
+{
+	open_idle(first, count, 0);
+}
+
+static void strict_idle(unsigned int first, unsigned int count)
+{
+	open_idle(first, count, CHRING_LOCK_STRICT);
+}
+
+const struct subject chring_fast_subject = {
+	.name = "chring-fast", .uncontended_only = true, .crash_safe = true,
+	.create = chring_create, .open = adaptive_open,
+	.lock = chring_lock, .unlock = chring_unlock, .pairs = chring_pairs,
+	.destroy = chring_destroy, .idle = mapped_idle,
+};
+
+const struct subject chring_adaptive_subject = {
+	.name = "chring-adaptive", .crash_safe = true,
+	.create = chring_create, .open = adaptive_open,
+	.lock = chring_lock, .unlock = chring_unlock, .pairs = chring_pairs,
+	.destroy = chring_destroy,
+};
+
+const struct subject chring_fifo_subject = {
+	.name = "chring-fifo", .crash_safe = true,
+	.create = chring_create, .open = fifo_open,
+	.lock = chring_lock, .unlock = chring_unlock, .pairs = chring_pairs,
+	.destroy = chring_destroy,
+};
+
+const struct subject chring_strict_subject = {
+	.name = "chring-strict", .crash_safe = true,
+	.create = chring_create, .open = strict_open,
+	.lock = chring_lock, .unlock = chring_unlock, .pairs = chring_pairs,
+	.destroy = chring_destroy, .idle = strict_idle,
+};
