@@ -33,24 +33,24 @@ FIXTURE(live)
 
 FIXTURE_VARIANT(live)
 {
-	in_addr_t local;
+	const char *local;
 };
 
 FIXTURE_VARIANT_ADD(live, loopback)
 {
-	.local = INADDR_LOOPBACK,
+	.local = "127.0.0.1",
 };
 
 FIXTURE_VARIANT_ADD(live, any)
 {
-	.local = INADDR_ANY,
+	.local = "0.0.0.0",
 };
 
 FIXTURE_SETUP(live)
 {
 	netns_enter();
-	stage_open(&self->tcp, IPPROTO_TCP, htonl(variant->local));
-	stage_open(&self->udp, IPPROTO_UDP, htonl(variant->local));
+	stage_open(&self->tcp, IPPROTO_TCP, variant->local);
+	stage_open(&self->udp, IPPROTO_UDP, variant->local);
 	self->udp.service = "dns";
 	/* They would keep all processors busy, and what is tested waiting. */
 	ASSERT_EQ(0, setpriority(PRIO_PROCESS, 0, 19));
@@ -214,7 +214,7 @@ static void guest_run(struct stage *stage, pthread_mutex_t *steered)
  */
 static bool can_leave(const struct stage *stage)
 {
-	return stage->protocol == IPPROTO_TCP || stage->local;
+	return stage->protocol == IPPROTO_TCP || !inet_is_any(&stage->local);
 }
 
 static pid_t guest_start(struct stage *stage, pthread_mutex_t *steered)

@@ -27,33 +27,33 @@ FIXTURE(members)
 FIXTURE_VARIANT(members)
 {
 	int protocol;
-	in_addr_t local;
+	const char *local;
 };
 
 FIXTURE_VARIANT_ADD(members, tcp)
 {
-	.protocol = IPPROTO_TCP, .local = INADDR_LOOPBACK,
+	.protocol = IPPROTO_TCP, .local = "127.0.0.1",
 };
 
 FIXTURE_VARIANT_ADD(members, tcp_any)
 {
-	.protocol = IPPROTO_TCP, .local = INADDR_ANY,
+	.protocol = IPPROTO_TCP, .local = "0.0.0.0",
 };
 
 FIXTURE_VARIANT_ADD(members, udp)
 {
-	.protocol = IPPROTO_UDP, .local = INADDR_LOOPBACK,
+	.protocol = IPPROTO_UDP, .local = "127.0.0.1",
 };
 
 FIXTURE_VARIANT_ADD(members, udp_any)
 {
-	.protocol = IPPROTO_UDP, .local = INADDR_ANY,
+	.protocol = IPPROTO_UDP, .local = "0.0.0.0",
 };
 
 FIXTURE_SETUP(members)
 {
 	netns_enter();
-	stage_open(&self->stage, variant->protocol, htonl(variant->local));
+	stage_open(&self->stage, variant->protocol, variant->local);
 	sources_fill(self->sources, FLOWS);
 	servers_start(&self->stage, SERVERS);
 	ASSERT_EQ(0, service_add(&self->stage));

@@ -27,23 +27,23 @@ FIXTURE(migrate)
 
 FIXTURE_VARIANT(migrate)
 {
-	in_addr_t local;
+	const char *local;
 };
 
 FIXTURE_VARIANT_ADD(migrate, tcp)
 {
-	.local = INADDR_LOOPBACK,
+	.local = "127.0.0.1",
 };
 
 FIXTURE_VARIANT_ADD(migrate, tcp_any)
 {
-	.local = INADDR_ANY,
+	.local = "0.0.0.0",
 };
 
 FIXTURE_SETUP(migrate)
 {
 	netns_enter();
-	stage_open(&self->stage, IPPROTO_TCP, htonl(variant->local));
+	stage_open(&self->stage, IPPROTO_TCP, variant->local);
 	servers_start(&self->stage, SERVERS);
 	ASSERT_EQ(0, service_add(&self->stage));
 }

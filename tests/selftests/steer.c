@@ -28,33 +28,33 @@ FIXTURE(steer)
 FIXTURE_VARIANT(steer)
 {
 	int protocol;
-	in_addr_t local;
+	const char *local;
 };
 
 FIXTURE_VARIANT_ADD(steer, tcp)
 {
-	.protocol = IPPROTO_TCP, .local = INADDR_LOOPBACK,
+	.protocol = IPPROTO_TCP, .local = "127.0.0.1",
 };
 
 FIXTURE_VARIANT_ADD(steer, tcp_any)
 {
-	.protocol = IPPROTO_TCP, .local = INADDR_ANY,
+	.protocol = IPPROTO_TCP, .local = "0.0.0.0",
 };
 
 FIXTURE_VARIANT_ADD(steer, udp)
 {
-	.protocol = IPPROTO_UDP, .local = INADDR_LOOPBACK,
+	.protocol = IPPROTO_UDP, .local = "127.0.0.1",
 };
 
 FIXTURE_VARIANT_ADD(steer, udp_any)
 {
-	.protocol = IPPROTO_UDP, .local = INADDR_ANY,
+	.protocol = IPPROTO_UDP, .local = "0.0.0.0",
 };
 
 FIXTURE_SETUP(steer)
 {
 	netns_enter();
-	stage_open(&self->stage, variant->protocol, htonl(variant->local));
+	stage_open(&self->stage, variant->protocol, variant->local);
 	sources_fill(self->sources, MANY);
 	servers_start(&self->stage, SERVERS);
 	ASSERT_EQ(0, service_add(&self->stage));

@@ -3,7 +3,7 @@
  * What the tests of steering share: a stage, which is a network namespace with
  * one service and servers that are processes, and questions asked of it.
  *
- *	client, source port p  --- question --->  127.0.0.1:STAGE_PORT
+ *	client, source port p  --- question --->  loopback, STAGE_PORT
  *	                                            |  whoever is steered to
  *	            <--- its number, one byte ---  server 0, 1, 2, ...
  *
@@ -14,10 +14,11 @@
 #define STEER_UTIL_H
 
 #include <chring.h>
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#include "inet.h"
 
 #define STAGE_SERVICE	"web"
 #define STAGE_PORT	7000
@@ -70,8 +71,9 @@ struct tally {
 /**
  * struct stage - where a test takes place
  * @protocol: IPPROTO_TCP or IPPROTO_UDP
- * @local: what servers are bound to, in network order
- * @port: the same, in host order
+ * @local: what servers are bound to
+ * @remote: what clients connect to
+ * @client: where clients are bound, without a port
  * @service: name of the service
  * @chring: handle of the network namespace
  * @replicas: bit n is set while server n is to be a replica
@@ -80,8 +82,9 @@ struct tally {
  */
 struct stage {
 	int protocol;
-	in_addr_t local;
-	uint16_t port;
+	union chring_address local;
+	union chring_address remote;
+	union chring_address client;
 	const char *service;
 	struct chring *chring;
 	unsigned int replicas;
@@ -90,7 +93,7 @@ struct stage {
 };
 
 void netns_enter(void);
-void stage_open(struct stage *stage, int protocol, in_addr_t local);
+void stage_open(struct stage *stage, int protocol, const char *local);
 void stage_close(struct stage *stage);
 
 /* Waits until a condition holds; false where it does not in PATIENCE_MS. */
