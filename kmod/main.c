@@ -9,6 +9,9 @@
 #include <linux/init.h>
 #include <linux/module.h>
 
+#include "handle.h"
+#include "lockdev.h"
+#include "lockspace.h"
 #include "netlink.h"
 #include "selfcheck.h"
 #include "selftest/selftest.h"
@@ -31,19 +34,37 @@ static int __init chring_init(void)
 	if (err)
 		return err;
 
+	err = chring_lockspace_init();
+	if (err)
+		goto err_lockspace;
+	err = chring_handle_init();
+	if (err)
+		goto err_handle;
 	err = chring_netlink_init();
 	if (err)
 		goto err_netlink;
+	err = chring_lockdev_init();
+	if (err)
+		goto err_lockdev;
 	return 0;
 
+err_lockdev:
+	chring_netlink_exit();
 err_netlink:
+	chring_handle_exit();
+err_handle:
+	chring_lockspace_exit();
+err_lockspace:
 	chring_service_exit();
 	return err;
 }
 
 static void __exit chring_exit(void)
 {
+	chring_lockdev_exit();
 	chring_netlink_exit();
+	chring_handle_exit();
+	chring_lockspace_exit();
 	chring_service_exit();
 }
 

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef CHRING_LOCK_H
+#define CHRING_LOCK_H
+
+#include <linux/ktime.h>
+#include <linux/list.h>
+#include <linux/refcount.h>
+#include <linux/rhashtable-types.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/uidgid.h>
+#include <linux/wait.h>
+#include <uapi/linux/chring_lock.h>
+
+struct chring_lock_map;
+struct chring_lockspace;
+struct chring_owner;
+struct chring_quota;
+struct task_struct;
+
+/**
+ * struct chring_lock - a named lock
+ * @node: in the names of its lockspace
+ * @space: its lockspace
+ * @refs: one of each handle, one of the lockspace
+ * @id: its number in the lockspace
+ * @lock: protects what follows but @quota and @name; and of the lock's handles
+ *	and waiters what is said to be the lock's
+ * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT
+ * @persistent: outlives its handles
+ * @doomed: does not outlive its handles, whatever news there is
+ * @gone: its lockspace knows it no more: no handle is added
+ * @taken: somebody has held it
+ * @news: CHRING_NEWS_... for the next holder; none while somebody holds it
+ * @mode: permissions
+ * @uid: owner
+ * @gid: group
+ * @epoch: of the tokens
+ * @nr_waiters: length of @waiters
+ * @map: what is, or can be, mapped; NULL before the first mmap()
+ * @seen: the word, without flags, as it was last believed or stored
+ * @holder: the handle that @seen names
+ * @since: when @seen was, ns
+ * @dead_token: of the last holder, while there is @news
+ * @waiters: &struct chring_waiter, in the order of their coming
+ * @handles: &struct chring_handle
+ * @poll: those who poll handles
+ * @quota: counts it
+ * @name: unique in the lockspace
+ */
+struct chring_lock {
+	struct rhash_head node;
+	struct chring_lockspace *space;
+	refcount_t refs;
+	u32 id;
+	spinlock_t lock; /* protects the state, see above */
+	u8 flags;
+	u8 persistent : 1;
+	u8 doomed : 1;
+	u8 gone : 1;
+	u8 taken : 1;
+	u8 news;
+	umode_t mode;
+	kuid_t uid;
+	kgid_t gid;
+	u32 epoch;
+	u32 nr_waiters;
+	struct chring_lock_map *map;
+	u64 seen;
+	struct chring_handle *holder;
+	u64 since;
+	u64 dead_token;
+	struct list_head waiters;
+	struct list_head handles;
+	wait_queue_head_t poll;
+	struct chring_quota *quota;
+	char name[];
+};
+
+/**
+ * struct chring_handle - one opener's hold on a lock
+ * @lock: the lock; the handle has a reference
+ * @node: in the lock's handles
+ * @owned: in its owner's handles; protected by the owner's lock
+ * @owner: whose it is; NULL when that has died. Protected by the lock's lock
+ * @id: in the word; 0 while there is no owner. Protected by the lock's lock
+ * @may_read: the opener may read the lock
+ * @may_write: the opener may acquire the lock
+ * @closed: for good. Protected by the lock's lock
+ * @lost: the lock was taken from it. Protected by the lock's lock
+ * @refs: one of the file, and while it is looked at
+ * @quota: counts it
+ * @rcu: frees it
+ */
+struct chring_handle {
+	struct chring_lock *lock;
+	struct list_head node;
+	struct list_head owned;
+	struct chring_owner *owner;
+	u32 id;
+	u8 may_read : 1;
+	u8 may_write : 1;
+	bool closed;
+	bool lost;
+	refcount_t refs;
+	struct chring_quota *quota;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct chring_grant - what an acquisition gives
+ * @token: of the acquisition
+ * @word: the word, without flags
+ * @dead_token: of the last holder, where there is @news
+ * @news: CHRING_NEWS_...
+ */
+struct chring_grant {
+	u64 token;
+	u64 word;
+	u64 dead_token;
+	u32 news;
+};
+
+/**
+ * struct chring_waiter - an acquisition under way
+ * @node: in the lock's waiters, or empty; protected by the lock's lock
+ * @handle: for whom
+ * @task: who waits
+ * @grant: to be filled in
+ * @since: when it came into the queue, ns
+ * @status: 0 while it waits, then 1 or a negative errno; whoever sets it takes
+ *	it off the queue before and does not touch it afterwards
+ */
+struct chring_waiter {
+	struct list_head node;
+	struct chring_handle *handle;
+	struct task_struct *task;
+	struct chring_grant *grant;
+	u64 since;
+	int status;
+};
+
+int chring_lock_acquire(struct chring_handle *handle, u32 flags,
+			ktime_t deadline, struct chring_grant *grant);
+int chring_lock_release(struct chring_handle *handle, u64 token);
+int chring_lock_adopt(struct chring_handle *handle, struct chring_owner *owner,
+		      u32 id, struct chring_grant *grant);
+int chring_lock_close(struct chring_handle *handle, bool force);
+void chring_lock_owner_died(struct chring_handle *handle,
+			    struct chring_owner *owner);
+int chring_handle_check_locked(const struct chring_handle *handle);
+
+#endif /* CHRING_LOCK_H */

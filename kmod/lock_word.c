@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The word of a lock: what user space may change under our hands.
+ *
+ * The truth is struct chring_lock's: seen and holder. The word is read into
+ * it by one wait-free fetch-and-or that sets WAITERS and KERNEL, after which no
+ * honest compare-and-swap can succeed (freeze); then the truth is changed, and
+ * stored again (thaw). The word is never waited for nor read twice, and only
+ * what can be true is believed of it:
+ *
+ * - seq neither falls, nor rises faster than compare-and-swaps can make it;
+ * - owner is a live handle of this lock, and the same as long as seq is.
+ *
+ * As long as nobody has mapped the lock, or once its word was found corrupt,
+ * seen and holder are all there is.
+ *
+ *	user space				kernel
+ *	----------				------
+ *	e = info.epoch		(A)		fetch_or WAITERS | KERNEL   (B)
+ *	w = word				[carry] info.epoch = e + 1  (C)
+ *	cmpxchg word, w, w'	(B)		word = seen | flags	    (D)
+ *	info.epoch == e ?	(E)
+ *
+ * A compare-and-swap before (B) is seen by it. One after it fails, as it
+ * expects no KERNEL, until (D), whose release orders it after (C): whoever
+ * takes the lock by what (D) stored sees the epoch of it at (E); whoever had
+ * read an older one at (A) notices there.
+ */
+
+#include <linux/atomic.h>
+#include <linux/gfp.h>
+#include <linux/math64.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/timekeeping.h>
+
+#include "lock.h"
+#include "lock_word.h"
+#include "lockspace.h"
+
+/* No two acquisitions of a lock are closer: each is two locked instructions */
+#define NS_PER_TOKEN	2
+/* What may happen before the clock is seen to move */
+#define TOKEN_SLACK	512
+
+/* The epoch that tokens count from: 2024-01-01, in seconds */
+#define TOKENS_SINCE	1704067200LL
+
+static atomic64_t *map_word(const struct chring_lock_map *map)
+{
+	return page_address(map->word);
+}
+
+static struct chring_lock_info *map_info(const struct chring_lock_map *map)
+{
+	return page_address(map->info);
+}
+
+/* Is the word's in the mapped page? */
+static bool is_shared(const struct chring_lock *lock)
+{
+	return lock->map && !(lock->flags & CHRING_LOCK_STRICT);
+}
+
+static u64 token(const struct chring_lock *lock, u64 seq)
+{
+	return (u64)lock->epoch << CHRING_LOCK_EPOCH_SHIFT | seq;
+}
+
+/**
+ * chring_word_first_token - what the tokens of a new lock count from
+ *
+ * The wall time, in units of 16 s / 2^36 (0.23 ns): a token for each would take
+ * a lock that is taken and released faster than any can be. So a lock that is
+ * made anew begins beyond the tokens of the last one, also if it forgot them:
+ * as long as the clock does not go back.
+ *
+ * Context: any.
+ */
+u64 chring_word_first_token(void)
+{
+	struct timespec64 now;
+
+	ktime_get_real_ts64(&now);
+	now.tv_sec -= TOKENS_SINCE;
+	if (now.tv_sec < 0)
+		return 0;
+	return ((u64)now.tv_sec << 32) +
+	       div_u64((u64)now.tv_nsec << 32, NSEC_PER_SEC);
+}
+
+/**
+ * chring_word_start - begin a new lock's word
+ * @lock: new
+ * @first: the first token will be the one after this
+ *
+ * Context: any.
+ */
+void chring_word_start(struct chring_lock *lock, u64 first)
+{
+	lock->epoch = first >> CHRING_LOCK_EPOCH_SHIFT;
+	lock->seen = chring_word(first & CHRING_LOCK_SEQ_MAX, 0);
+}
+
+/**
+ * chring_word_token_locked - token of the holder, or of the last one
+ * @lock: caller holds its lock
+ *
+ * Return: it, as far as the kernel has seen; 0 if there was none.
+ */
+u64 chring_word_token_locked(const struct chring_lock *lock)
+{
+	lockdep_assert_held(&lock->lock);
+	return lock->taken ? token(lock, chring_word_seq(lock->seen)) : 0;
+}
+
+static u64 token_limit(const struct chring_lock_map *map)
+{
+	u64 ns = ktime_to_ns(ktime_sub(ktime_get(), map->made));
+	u64 limit;
+
+	ns += ktime_get_resolution_ns();
+	if (check_add_overflow(map->token, TOKEN_SLACK + ns / NS_PER_TOKEN,
+			       &limit))
+		return U64_MAX;
+	return limit;
+}
+
+static bool is_plausible(const struct chring_lock *lock, u64 seq)
+{
+	struct chring_lock_map *map = lock->map;
+
+	if (seq < chring_word_seq(lock->seen))
+		return false;
+	if (token(lock, seq) <= map->limit)
+		return true;
+	map->limit = token_limit(map);
+	return token(lock, seq) <= map->limit;
+}
+
+static void see(struct chring_lock *lock, u64 word,
+		struct chring_handle *holder)
+{
+	lock->seen = word;
+	lock->holder = holder;
+	lock->since = ktime_get_ns();
+}
+
+static void corrupt(struct chring_lock *lock)
+{
+	lock->news |= CHRING_NEWS_CORRUPT;
+	lock->dead_token = chring_word_token_locked(lock);
+}
+
+/* Makes of what the word says what is so. */
+static void believe(struct chring_lock *lock, u64 word)
+{
+	struct chring_handle *holder = NULL;
+	u64 seq = chring_word_seq(word);
+	u32 id = chring_word_owner(word);
+
+	word &= ~CHRING_LOCK_FLAGS;
+	if (word == lock->seen)
+		return;
+	if (!is_plausible(lock, seq)) {
+		corrupt(lock);
+		chring_word_clear_locked(lock);
+		lock->flags |= CHRING_LOCK_STRICT;
+		WRITE_ONCE(map_info(lock->map)->flags, lock->flags);
+		return;
+	}
+	if (id && seq != chring_word_seq(lock->seen))
+		holder = chring_lockspace_handle_locked(lock, id);
+	if (seq != chring_word_seq(lock->seen))
+		lock->taken = true;
+	see(lock, chring_word(seq, holder ? id : 0), holder);
+	if (id && !holder)
+		corrupt(lock);
+}
+
+/**
+ * chring_word_freeze_locked - keep user space off the word, and read it
+ * @lock: caller holds its lock, and is to thaw the word before it lets go
+ *
+ * Afterwards the lock's @seen and @holder are what the word said, if that can
+ * be; what cannot is the lock's @news, and nobody holds it.
+ */
+void chring_word_freeze_locked(struct chring_lock *lock)
+{
+	lockdep_assert_held(&lock->lock);
+	/* (B) orders against all of the caller's, pairs with cmpxchgs */
+	if (is_shared(lock))
+		believe(lock, atomic64_fetch_or(CHRING_LOCK_WAITERS |
+						CHRING_LOCK_KERNEL,
+						map_word(lock->map)));
+}
+
+/**
+ * chring_word_thaw_locked - let user space see the word again
+ * @lock: caller holds its lock
+ * @nudged: a waiter is awake, and will look at the lock itself
+ */
+void chring_word_thaw_locked(struct chring_lock *lock, bool nudged)
+{
+	u64 flags = 0;
+
+	lockdep_assert_held(&lock->lock);
+	if (lock->nr_waiters && !nudged)
+		flags |= CHRING_LOCK_WAITERS;
+	if (lock->news && !lock->holder)
+		flags |= CHRING_LOCK_KERNEL;
+	if (!lock->map)
+		return;
+	/* Those who still look at a corrupt word are to ask the kernel */
+	if (!is_shared(lock))
+		atomic64_set(map_word(lock->map),
+			     CHRING_LOCK_WAITERS | CHRING_LOCK_KERNEL);
+	else
+		/* (D) pairs with cmpxchg (B) of those who take the lock */
+		atomic64_set_release(map_word(lock->map), lock->seen | flags);
+}
+
+/**
+ * chring_word_take_locked - make a handle the holder, by the next token
+ * @lock: frozen; caller holds its lock
+ * @handle: the new holder
+ * @id: what names it in the word
+ *
+ * Return: 0; -EOVERFLOW where there are no more tokens, nothing is changed.
+ */
+int chring_word_take_locked(struct chring_lock *lock,
+			    struct chring_handle *handle, u32 id)
+{
+	u64 seq = chring_word_seq(lock->seen);
+
+	lockdep_assert_held(&lock->lock);
+	if (seq < CHRING_LOCK_SEQ_MAX) {
+		seq++;
+	} else if (lock->epoch < CHRING_LOCK_EPOCH_MAX) {
+		seq = 0;
+		lock->epoch++;
+		/* (C) before (D), pairs with (A) and (E) */
+		if (lock->map)
+			WRITE_ONCE(map_info(lock->map)->epoch, lock->epoch);
+	} else {
+		return -EOVERFLOW;
+	}
+	lock->taken = true;
+	see(lock, chring_word(seq, id), handle);
+	return 0;
+}
+
+/**
+ * chring_word_clear_locked - nobody is the holder any more
+ * @lock: frozen; caller holds its lock
+ */
+void chring_word_clear_locked(struct chring_lock *lock)
+{
+	lockdep_assert_held(&lock->lock);
+	see(lock, chring_word(chring_word_seq(lock->seen), 0), NULL);
+}
+
+static void map_free(struct chring_lock_map *map)
+{
+	if (map->word)
+		__free_page(map->word);
+	if (map->info)
+		__free_page(map->info);
+	kfree(map);
+}
+
+static struct chring_lock_map *map_alloc(void)
+{
+	struct chring_lock_map *map;
+
+	map = kzalloc(sizeof(*map), GFP_KERNEL_ACCOUNT);
+	if (!map)
+		return NULL;
+	map->word = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	map->info = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!map->word || !map->info) {
+		map_free(map);
+		return NULL;
+	}
+	map->made = ktime_get();
+	return map;
+}
+
+/**
+ * chring_word_map - have pages that can be mapped
+ * @lock: the lock
+ *
+ * Context: may sleep; takes the lock's lock.
+ * Return: 0, then the lock's @map stays as long as the lock; -EOPNOTSUPP for
+ * a strict lock; -ENOMEM.
+ */
+int chring_word_map(struct chring_lock *lock)
+{
+	struct chring_lock_map *map;
+
+	/* Pairs with the release below */
+	if (smp_load_acquire(&lock->map))
+		return 0;
+	/* No lock becomes strict that has no map */
+	if (READ_ONCE(lock->flags) & CHRING_LOCK_STRICT)
+		return -EOPNOTSUPP;
+	map = map_alloc();
+	if (!map)
+		return -ENOMEM;
+
+	spin_lock(&lock->lock);
+	if (!lock->map) {
+		map_info(map)->epoch = lock->epoch;
+		map_info(map)->flags = lock->flags;
+		map->token = token(lock, chring_word_seq(lock->seen));
+		/* With what is in it */
+		smp_store_release(&lock->map, map);
+		chring_word_thaw_locked(lock, false);
+		map = NULL;
+	}
+	spin_unlock(&lock->lock);
+	if (map)
+		map_free(map);
+	return 0;
+}
+
+/**
+ * chring_word_unmap - free what could be mapped; nobody has it mapped any more
+ * @lock: the lock, on its way out
+ *
+ * Context: may sleep.
+ */
+void chring_word_unmap(struct chring_lock *lock)
+{
+	if (lock->map)
+		map_free(lock->map);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef CHRING_LOCK_WORD_H
+#define CHRING_LOCK_WORD_H
+
+#include <linux/ktime.h>
+#include <linux/types.h>
+#include <uapi/linux/chring_lock.h>
+
+struct chring_handle;
+struct chring_lock;
+struct page;
+
+/**
+ * struct chring_lock_map - what user space sees of a lock
+ * @word: page with the word
+ * @info: page with &struct chring_lock_info
+ * @token: the lock's last one when this was made
+ * @made: when this was made
+ * @limit: what no token has reached yet, as far as we have looked
+ */
+struct chring_lock_map {
+	struct page *word;
+	struct page *info;
+	u64 token;
+	ktime_t made;
+	u64 limit;
+};
+
+static inline u64 chring_word_seq(u64 word)
+{
+	return word >> CHRING_LOCK_SEQ_SHIFT;
+}
+
+static inline u32 chring_word_owner(u64 word)
+{
+	return word >> CHRING_LOCK_OWNER_SHIFT & CHRING_LOCK_OWNER_MAX;
+}
+
+static inline u64 chring_word(u64 seq, u32 owner)
+{
+	return seq << CHRING_LOCK_SEQ_SHIFT |
+	       (u64)owner << CHRING_LOCK_OWNER_SHIFT;
+}
+
+u64 chring_word_first_token(void);
+void chring_word_start(struct chring_lock *lock, u64 first);
+u64 chring_word_token_locked(const struct chring_lock *lock);
+
+void chring_word_freeze_locked(struct chring_lock *lock);
+void chring_word_thaw_locked(struct chring_lock *lock, bool nudged);
+int chring_word_take_locked(struct chring_lock *lock,
+			    struct chring_handle *handle, u32 id);
+void chring_word_clear_locked(struct chring_lock *lock);
+
+int chring_word_map(struct chring_lock *lock);
+void chring_word_unmap(struct chring_lock *lock);
+
+#endif /* CHRING_LOCK_WORD_H */

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /dev/chring: decodes what is asked of locks.
+ */
+
+#include <linux/anon_inodes.h>
+#include <linux/compat.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/nsproxy.h>
+#include <linux/poll.h>
+#include <linux/time_namespace.h>
+#include <linux/uaccess.h>
+#include <uapi/linux/chring_lock.h>
+
+#include "handle.h"
+#include "lock.h"
+#include "lockdev.h"
+#include "lockspace.h"
+
+/*
+ * Takes an argument of a size of its own; to begin with each is as large as it
+ * is here. Returns that size, or an error.
+ */
+static int get_arg(void *arg, size_t size, void __user *user)
+{
+	u32 given;
+	int err;
+
+	if (get_user(given, (u32 __user *)user))
+		return -EFAULT;
+	if (given < size)
+		return -EINVAL;
+	if (given > PAGE_SIZE)
+		return -E2BIG;
+	err = copy_struct_from_user(arg, size, user, given);
+	return err ?: given;
+}
+
+static int put_arg(void __user *user, const void *arg, size_t size)
+{
+	return copy_to_user(user, arg, size) ? -EFAULT : 0;
+}
+
+/* ---- requests of a handle */
+
+/* From the caller's clock to the kernel's */
+static ktime_t host_deadline(s64 deadline)
+{
+	s64 offset = timespec64_to_ns(&current->nsproxy->time_ns->offsets.monotonic);
+
+	if (deadline == CHRING_DEADLINE_NONE)
+		return KTIME_MAX;
+	return ktime_sub(deadline, offset);
+}
+
+static long handle_acquire(struct chring_handle *handle, void __user *user)
+{
+	struct chring_lock_acquire arg;
+	struct chring_grant grant;
+	int err;
+
+	err = get_arg(&arg, sizeof(arg), user);
+	if (err < 0)
+		return err;
+	if (arg.flags & ~(CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_SELF) ||
+	    arg.deadline < 0)
+		return -EINVAL;
+	err = chring_lock_acquire(handle, arg.flags,
+				  host_deadline(arg.deadline), &grant);
+	if (err)
+		return err;
+	arg.token = grant.token;
+	arg.word = grant.word;
+	arg.dead_token = grant.dead_token;
+	arg.news = grant.news;
+	err = put_arg(user, &arg, sizeof(arg));
+	if (err)
+		chring_lock_release(handle, grant.token);
+	return err;
+}
+
+static long handle_release(struct chring_handle *handle, void __user *user)
+{
+	struct chring_lock_release arg;
+	int err;
+
+	err = get_arg(&arg, sizeof(arg), user);
+	if (err < 0)
+		return err;
+	if (arg.flags)
+		return -EINVAL;
+	return chring_lock_release(handle, arg.token);
+}
+
+static long handle_stat(struct chring_handle *handle, void __user *user)
+{
+	struct chring_lock_stat arg, stat = {};
+	int err;
+
+	err = get_arg(&arg, sizeof(arg), user);
+	if (err < 0)
+		return err;
+	stat.size = arg.size;
+	err = chring_handle_stat(handle, &stat);
+	return err ?: put_arg(user, &stat, sizeof(stat));
+}
+
+static long handle_adopt(struct chring_handle *handle, void __user *user)
+{
+	struct chring_lock_adopt arg;
+	struct chring_grant grant = {};
+	int err;
+
+	err = get_arg(&arg, sizeof(arg), user);
+	if (err < 0)
+		return err;
+	if (arg.flags)
+		return -EINVAL;
+	err = chring_handle_adopt(handle, &grant);
+	if (err)
+		return err;
+	arg.token = grant.token;
+	arg.word = grant.word;
+	arg.id = handle->id;
+	arg.lock_flags = handle->lock->flags;
+	return put_arg(user, &arg, sizeof(arg));
+}
+
+static long handle_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct chring_handle *handle = file->private_data;
+	void __user *user = (void __user *)arg;
+
+	switch (cmd) {
+	case CHRING_IOC_ACQUIRE:
+		return handle_acquire(handle, user);
+	case CHRING_IOC_RELEASE:
+		return handle_release(handle, user);
+	case CHRING_IOC_STAT:
+		return handle_stat(handle, user);
+	case CHRING_IOC_ADOPT:
+		return handle_adopt(handle, user);
+	case CHRING_IOC_CLOSE:
+		return chring_lock_close(handle, false);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static int handle_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return chring_handle_mmap(file->private_data, vma);
+}
+
+static __poll_t handle_poll(struct file *file, poll_table *wait)
+{
+	struct chring_handle *handle = file->private_data;
+
+	poll_wait(file, &handle->lock->poll, wait);
+	return chring_handle_poll(handle);
+}
+
+static int handle_release_file(struct inode *inode, struct file *file)
+{
+	chring_handle_end(file->private_data);
+	return 0;
+}
+
+static const struct file_operations handle_fops = {
+	.owner = THIS_MODULE,
+	.release = handle_release_file,
+	.unlocked_ioctl = handle_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = handle_mmap,
+	.poll = handle_poll,
+};
+
+/* ---- the device */
+
+static int get_lock_args(struct chring_lock_args *args, char *name,
+			 const struct chring_lock_open *arg)
+{
+	const u32 kinds = CHRING_LOCK_FIFO | CHRING_LOCK_STRICT;
+
+	if (arg->flags & ~(kinds | CHRING_OPEN_CREATE | CHRING_OPEN_EXCLUSIVE))
+		return -EINVAL;
+	if (!(arg->flags & CHRING_OPEN_CREATE) && (arg->flags || arg->mode))
+		return -EINVAL;
+	if (arg->mode & ~0666)
+		return -EINVAL;
+	if (!arg->name_len || arg->name_len > CHRING_LOCK_NAME_MAX)
+		return -EINVAL;
+	if (copy_from_user(name, u64_to_user_ptr(arg->name), arg->name_len))
+		return -EFAULT;
+	name[arg->name_len] = '\0';
+	if (strlen(name) != arg->name_len)
+		return -EINVAL;
+	args->name = name;
+	args->flags = arg->flags;
+	args->mode = arg->mode;
+	return 0;
+}
+
+static int install(struct chring_handle *handle, struct chring_lock_open *arg,
+		   void __user *user)
+{
+	struct file *file;
+	int fd, err;
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0) {
+		chring_handle_end(handle);
+		return fd;
+	}
+	file = anon_inode_getfile("[chring]", &handle_fops, handle, O_RDWR);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		chring_handle_end(handle);
+		return PTR_ERR(file);
+	}
+	arg->id = handle->id;
+	arg->lock_flags = handle->lock->flags;
+	err = put_arg(user, arg, sizeof(*arg));
+	if (err) {
+		put_unused_fd(fd);
+		fput(file);
+		return err;
+	}
+	fd_install(fd, file);
+	return fd;
+}
+
+static long device_open(void __user *user)
+{
+	char name[CHRING_LOCK_NAME_MAX + 1];
+	struct chring_lock_args args = {};
+	struct chring_lock_open arg;
+	struct chring_handle *handle;
+	int err;
+
+	err = get_arg(&arg, sizeof(arg), user);
+	if (err < 0)
+		return err;
+	err = get_lock_args(&args, name, &arg);
+	if (err)
+		return err;
+	handle = chring_handle_open(current->nsproxy->net_ns, &args);
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	return install(handle, &arg, user);
+}
+
+static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	if (cmd != CHRING_IOC_OPEN)
+		return -ENOTTY;
+	return device_open((void __user *)arg);
+}
+
+static const struct file_operations device_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = device_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "chring",
+	.fops = &device_fops,
+	.mode = 0666,
+};
+
+/**
+ * chring_lockdev_init - begin to take requests
+ *
+ * Context: may sleep.
+ * Return: 0, or what misc_register() says.
+ */
+int __init chring_lockdev_init(void)
+{
+	return misc_register(&device);
+}
+
+/**
+ * chring_lockdev_exit - the reverse; nobody has the device or a handle open
+ *
+ * Context: may sleep.
+ */
+void chring_lockdev_exit(void)
+{
+	misc_deregister(&device);
+}

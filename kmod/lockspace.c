@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Lockspaces: which locks a network namespace has, and who may use them.
+ *
+ * A lock that was made through the device is there as long as it has handles,
+ * or news for its next holder. What its last token was outlives it.
+ */
+
+#include <linux/cred.h>
+#include <linux/ctype.h>
+#include <linux/jhash.h>
+#include <linux/rhashtable.h>
+#include <linux/slab.h>
+#include <linux/user_namespace.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+
+#include "lock.h"
+#include "lock_word.h"
+#include "lockspace.h"
+
+#define DEFAULT_MODE	0600
+
+static unsigned int lockspace_id __read_mostly;
+
+static u32 name_hash(const void *data, u32 len, u32 seed)
+{
+	const char *name = data;
+
+	return jhash(name, strlen(name), seed);
+}
+
+static u32 lock_hash(const void *data, u32 len, u32 seed)
+{
+	const struct chring_lock *lock = data;
+
+	return name_hash(lock->name, 0, seed);
+}
+
+static int lock_cmp(struct rhashtable_compare_arg *arg, const void *data)
+{
+	const struct chring_lock *lock = data;
+
+	return strcmp(arg->key, lock->name);
+}
+
+static const struct rhashtable_params names_params = {
+	.head_offset = offsetof(struct chring_lock, node),
+	.hashfn = name_hash,
+	.obj_hashfn = lock_hash,
+	.obj_cmpfn = lock_cmp,
+	.automatic_shrinking = true,
+};
+
+/**
+ * chring_lockspace - the locks of a network namespace
+ * @net: the network namespace, alive
+ *
+ * Context: any.
+ */
+struct chring_lockspace *chring_lockspace(const struct net *net)
+{
+	return net_generic(net, lockspace_id);
+}
+
+/* ---- ids of handles */
+
+/**
+ * chring_lockspace_handle_locked - a handle of a lock by its id
+ * @lock: caller holds its lock
+ * @id: what was found in the word
+ *
+ * Return: the handle, as long as the lock's lock is held; or NULL.
+ */
+struct chring_handle *
+chring_lockspace_handle_locked(const struct chring_lock *lock, u32 id)
+{
+	struct chring_handle *handle;
+
+	lockdep_assert_held(&lock->lock);
+	rcu_read_lock();
+	handle = xa_load(&lock->space->handles, id);
+	/* A handle of this lock has its id changed under the lock's lock only */
+	if (handle && (READ_ONCE(handle->lock) != lock || handle->id != id))
+		handle = NULL;
+	rcu_read_unlock();
+	return handle;
+}
+
+/**
+ * chring_lockspace_new_id - a new id for a handle
+ * @space: where its lock is
+ * @handle: the handle
+ * @id: set to it
+ *
+ * Context: may sleep.
+ * Return: 0; -ENFILE where there is none left; -ENOMEM.
+ */
+int chring_lockspace_new_id(struct chring_lockspace *space,
+			    struct chring_handle *handle, u32 *id)
+{
+	int err;
+
+	err = xa_alloc_cyclic(&space->handles, id, handle,
+			      XA_LIMIT(1, CHRING_LOCK_OWNER_MAX),
+			      &space->next_id, GFP_KERNEL);
+	if (err < 0)
+		return err == -EBUSY ? -ENFILE : err;
+	return 0;
+}
+
+/**
+ * chring_lockspace_forget_id - the handle of this id has it no more
+ * @space: where its lock is
+ * @id: the id
+ *
+ * Context: any.
+ */
+void chring_lockspace_forget_id(struct chring_lockspace *space, u32 id)
+{
+	xa_erase(&space->handles, id);
+}
+
+/* ---- locks */
+
+static int check_name(const char *name)
+{
+	const char *p;
+
+	for (p = name; *p; p++)
+		if (!isascii(*p) || !isgraph(*p))
+			return -EINVAL;
+	return p == name ? -EINVAL : 0;
+}
+
+static struct chring_lock *lock_alloc(struct chring_lockspace *space,
+				      const struct chring_lock_args *args)
+{
+	struct chring_lock *lock;
+	size_t len = strlen(args->name);
+	u64 token;
+
+	lock = kzalloc(struct_size(lock, name, len + 1), GFP_KERNEL_ACCOUNT);
+	if (!lock)
+		return NULL;
+	memcpy(lock->name, args->name, len + 1);
+	lock->space = space;
+	lock->flags = args->flags & (CHRING_LOCK_FIFO | CHRING_LOCK_STRICT);
+	lock->mode = args->mode ?: DEFAULT_MODE;
+	current_fsuid_fsgid(&lock->uid, &lock->gid);
+	refcount_set(&lock->refs, 1);
+	spin_lock_init(&lock->lock);
+	INIT_LIST_HEAD(&lock->waiters);
+	INIT_LIST_HEAD(&lock->handles);
+	init_waitqueue_head(&lock->poll);
+	token = max(chring_word_first_token(), space->high_water);
+	chring_word_start(lock, token);
+	return lock;
+}
+
+static void lock_put(struct chring_lock *lock)
+{
+	if (!refcount_dec_and_test(&lock->refs))
+		return;
+	chring_word_unmap(lock);
+	kfree(lock);
+}
+
+static int lock_add_locked(struct chring_lockspace *space,
+			   struct chring_lock *lock)
+{
+	int err;
+
+	err = xa_alloc(&space->locks, &lock->id, lock, xa_limit_32b,
+		       GFP_KERNEL_ACCOUNT);
+	if (err)
+		return err;
+	err = rhashtable_insert_fast(&space->names, &lock->node, names_params);
+	if (err)
+		xa_erase(&space->locks, lock->id);
+	return err;
+}
+
+static void lock_remove_locked(struct chring_lockspace *space,
+			       struct chring_lock *lock)
+{
+	lockdep_assert_held(&space->lock);
+	rhashtable_remove_fast(&space->names, &lock->node, names_params);
+	xa_erase(&space->locks, lock->id);
+
+	spin_lock(&lock->lock);
+	/* Nobody has it mapped, but what was done so may not have been seen */
+	chring_word_freeze_locked(lock);
+	space->high_water = max(space->high_water,
+				chring_word_token_locked(lock));
+	spin_unlock(&lock->lock);
+	lock_put(lock);
+}
+
+static struct chring_lock *lock_new_locked(struct chring_lockspace *space,
+					   const struct chring_lock_args *args)
+{
+	struct chring_lock *lock;
+	int err;
+
+	lock = lock_alloc(space, args);
+	if (!lock)
+		return ERR_PTR(-ENOMEM);
+	err = lock_add_locked(space, lock);
+	if (err) {
+		lock_put(lock);
+		return ERR_PTR(err);
+	}
+	return lock;
+}
+
+/* Sets what a lock's mode lets the current process do. Returns 0 or -EACCES. */
+static int permit(const struct chring_lock *lock, struct chring_handle *handle)
+{
+	struct user_namespace *ns = lock->space->net->user_ns;
+	umode_t mode = lock->mode;
+
+	if (uid_eq(current_fsuid(), lock->uid))
+		mode >>= 6;
+	else if (in_group_p(lock->gid))
+		mode >>= 3;
+	if (!(mode & 2) && kuid_has_mapping(ns, lock->uid) &&
+	    kgid_has_mapping(ns, lock->gid) &&
+	    ns_capable(ns, CAP_DAC_OVERRIDE))
+		mode = 6;
+	handle->may_read = !!(mode & 4);
+	handle->may_write = !!(mode & 2);
+	return mode & 6 ? 0 : -EACCES;
+}
+
+/* Returns the lock, which is the caller's as long as it holds the lockspace's. */
+static struct chring_lock *find_or_new_locked(struct chring_lockspace *space,
+					      struct chring_handle *handle,
+					      const struct chring_lock_args *args)
+{
+	struct chring_lock *lock;
+	int err;
+
+	lock = rhashtable_lookup_fast(&space->names, args->name, names_params);
+	if (!lock) {
+		if (!(args->flags & CHRING_OPEN_CREATE))
+			return ERR_PTR(-ENOENT);
+		handle->may_read = true;
+		handle->may_write = true;
+		return lock_new_locked(space, args);
+	}
+	if (args->flags & CHRING_OPEN_EXCLUSIVE)
+		return ERR_PTR(-EEXIST);
+	err = permit(lock, handle);
+	return err ? ERR_PTR(err) : lock;
+}
+
+/**
+ * chring_lockspace_attach - give a handle its lock
+ * @space: where to look for it, or make it
+ * @handle: new
+ * @args: which one
+ *
+ * Context: may sleep; takes the lockspace's lock, and the lock's in it.
+ * Return: 0; -EINVAL for a name; -ENOENT; -EEXIST; -EACCES; -ENOMEM.
+ */
+int chring_lockspace_attach(struct chring_lockspace *space,
+			    struct chring_handle *handle,
+			    const struct chring_lock_args *args)
+{
+	struct chring_lock *lock;
+	int err;
+
+	err = check_name(args->name);
+	if (err)
+		return err;
+	mutex_lock(&space->lock);
+	lock = find_or_new_locked(space, handle, args);
+	if (IS_ERR(lock)) {
+		mutex_unlock(&space->lock);
+		return PTR_ERR(lock);
+	}
+	spin_lock(&lock->lock);
+	list_add_tail(&handle->node, &lock->handles);
+	spin_unlock(&lock->lock);
+	refcount_inc(&lock->refs);
+	get_net(space->net);
+	WRITE_ONCE(handle->lock, lock);
+	mutex_unlock(&space->lock);
+	return 0;
+}
+
+/**
+ * chring_lockspace_detach - take a handle, which is closed, from its lock
+ * @handle: the handle
+ *
+ * Context: may sleep; takes the lockspace's lock, and the lock's in it.
+ */
+void chring_lockspace_detach(struct chring_handle *handle)
+{
+	struct chring_lock *lock = handle->lock;
+	struct chring_lockspace *space = lock->space;
+	bool end;
+
+	mutex_lock(&space->lock);
+	spin_lock(&lock->lock);
+	list_del(&handle->node);
+	end = list_empty(&lock->handles) && !lock->persistent &&
+	      (!lock->news || lock->doomed);
+	spin_unlock(&lock->lock);
+	if (end)
+		lock_remove_locked(space, lock);
+	mutex_unlock(&space->lock);
+}
+
+/**
+ * chring_lockspace_unref - drop a detached handle's reference on its lock
+ * @lock: the lock
+ *
+ * Context: may sleep.
+ */
+void chring_lockspace_unref(struct chring_lock *lock)
+{
+	struct net *net = lock->space->net;
+
+	lock_put(lock);
+	put_net(net);
+}
+
+/* ---- network namespaces */
+
+static int __net_init net_init(struct net *net)
+{
+	struct chring_lockspace *space = chring_lockspace(net);
+
+	space->net = net;
+	mutex_init(&space->lock);
+	xa_init_flags(&space->locks, XA_FLAGS_ALLOC);
+	xa_init_flags(&space->handles, XA_FLAGS_ALLOC1);
+	return rhashtable_init(&space->names, &names_params);
+}
+
+/* Handles keep a namespace alive: there is none any more. */
+static void __net_exit net_exit(struct net *net)
+{
+	struct chring_lockspace *space = chring_lockspace(net);
+	struct chring_lock *lock;
+	unsigned long id;
+
+	mutex_lock(&space->lock);
+	xa_for_each(&space->locks, id, lock)
+		lock_remove_locked(space, lock);
+	mutex_unlock(&space->lock);
+	rhashtable_destroy(&space->names);
+	xa_destroy(&space->locks);
+	xa_destroy(&space->handles);
+}
+
+static struct pernet_operations net_ops = {
+	.init = net_init,
+	.exit = net_exit,
+	.id = &lockspace_id,
+	.size = sizeof(struct chring_lockspace),
+};
+
+/**
+ * chring_lockspace_init - begin to keep locks, in every network namespace
+ *
+ * Context: may sleep.
+ * Return: 0, or -ENOMEM.
+ */
+int __init chring_lockspace_init(void)
+{
+	return register_pernet_subsys(&net_ops);
+}
+
+/**
+ * chring_lockspace_exit - the reverse; there is no handle any more
+ *
+ * Context: may sleep.
+ */
+void chring_lockspace_exit(void)
+{
+	unregister_pernet_subsys(&net_ops);
+	/* Handles that were left to RCU */
+	rcu_barrier();
+}

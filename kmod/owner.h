@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef CHRING_OWNER_H
+#define CHRING_OWNER_H
+
+#include <linux/list.h>
+#include <linux/mmu_notifier.h>
+#include <linux/refcount.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+struct pid;
+
+/**
+ * struct chring_owner - an address space that owns handles
+ * @notifier: tells of its death, and has the address space
+ * @node: in the hash of all owners
+ * @refs: one of each handle, one of the death that is being dealt with
+ * @lock: protects @handles
+ * @handles: what is to be told of the death
+ * @dead: nothing runs in it any more
+ * @tgid: the process that it was first seen in
+ * @death: work: tell of the death
+ * @end: work: give it up
+ */
+struct chring_owner {
+	struct mmu_interval_notifier notifier;
+	struct hlist_node node;
+	refcount_t refs;
+	spinlock_t lock; /* protects the list of handles */
+	struct list_head handles;
+	bool dead;
+	struct pid *tgid;
+	struct work_struct death;
+	struct work_struct end;
+};
+
+/* Does the current thread run in the owner's address space? */
+static inline bool chring_owner_is_current(const struct chring_owner *owner)
+{
+	return owner->notifier.mm == current->mm;
+}
+
+static inline bool chring_owner_is_dead(const struct chring_owner *owner)
+{
+	return READ_ONCE(owner->dead);
+}
+
+struct chring_owner *chring_owner_get_current(void);
+void chring_owner_put(struct chring_owner *owner);
+void chring_owner_add(struct chring_owner *owner, struct list_head *handle);
+void chring_owner_remove(struct chring_owner *owner, struct list_head *handle);
+
+int chring_owner_init(void (*died)(struct chring_owner *owner));
+void chring_owner_exit(void);
+
+#endif /* CHRING_OWNER_H */
