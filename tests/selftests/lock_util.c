@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <linux/chring_lock.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "lock_util.h"
+#include "request.h"
+
+/*
+ * What the kernel says of a lock, to this handle: "free, held, or mine", how
+ * many wait, and news if there is. Valid until the next call.
+ */
+const char *lock_state(struct chring_lock *lock)
+{
+	struct chring_lock_stat stat = { .size = sizeof(stat) };
+	static char text[80];
+
+	if (ioctl(chring_lock_fd(lock), CHRING_IOC_STAT, &stat))
+		return strerror(errno);
+	snprintf(text, sizeof(text), "%s, %u wait%s%s%s%s",
+		 stat.flags & CHRING_STAT_MINE ? "mine" :
+		 stat.flags & CHRING_STAT_HELD ? "held" : "free", stat.waiters,
+		 stat.flags & CHRING_STAT_LOST ? ", lost" : "",
+		 stat.news & CHRING_NEWS_OWNER_DIED ? ", owner died" : "",
+		 stat.news & CHRING_NEWS_BROKEN ? ", broken" : "",
+		 stat.news & CHRING_NEWS_CORRUPT ? ", corrupt" : "");
+	return text;
+}
+
+/* Wait until so many wait. */
+bool lock_waits(struct chring_lock *lock, unsigned int waiters)
+{
+	struct chring_lock_stat stat = { .size = sizeof(stat) };
+	long end = milliseconds() + WAIT_MS;
+
+	do {
+		if (ioctl(chring_lock_fd(lock), CHRING_IOC_STAT, &stat))
+			return false;
+		if (stat.waiters == waiters)
+			return true;
+		pause_ms(1);
+	} while (milliseconds() < end);
+	return false;
+}

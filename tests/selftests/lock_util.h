@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Locks: what the kernel thinks of them, and waiting for it. */
+#ifndef CHRING_TESTS_LOCK_UTIL_H
+#define CHRING_TESTS_LOCK_UTIL_H
+
+#include <stdbool.h>
+
+#include "chring.h"
+
+const char *lock_state(struct chring_lock *lock);
+bool lock_waits(struct chring_lock *lock, unsigned int waiters);
+
+#endif /* CHRING_TESTS_LOCK_UTIL_H */
