@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Anchors: a kernel socket on a service's address and port, member of the
+ * Anchors: a kernel socket on an address and port of replicas, member of the
  * port's reuseport group. It keeps the group, and with it the selector, while
  * replicas come and go, and is the handle by which the selector can always be
  * detached. Nothing is ever delivered to it.
+ *
+ * The home anchor is on the service's own address and port; others are aside,
+ * on other ports that TCP replicas listen on.
  */
 
 #include <linux/bpf.h>
 #include <linux/cred.h>
 #include <linux/delay.h>
 #include <linux/filter.h>
+#include <linux/icmpv6.h>
 #include <linux/net.h>
 #include <linux/netlink.h>
 #include <linux/sched/task.h>
@@ -24,16 +28,23 @@
 /* Times, a millisecond apart, that a socket in use is tried to be locked */
 #define LOCK_TRIES	50
 
+/* No interface has this index; such a socket no look-up finds. */
+#define NO_DEVICE	INT_MAX
+
 /*
  * The anchor's socket filter: lets nothing in. What the selector refuses comes
- * here in one case: a datagram to a service on 0.0.0.0, for which the kernel
- * looks again without asking the selector.
+ * here in one case: a datagram to a service on any address, for which the
+ * kernel looks again without asking the selector.
  */
 static unsigned int refuse_all(const void *ctx, const struct bpf_insn *insn)
 {
 	struct sk_buff *skb = (struct sk_buff *)ctx;
 
-	if (ip_hdr(skb)->protocol == IPPROTO_UDP)
+	if (skb->sk->sk_protocol != IPPROTO_UDP)
+		return 0;
+	if (skb->protocol == htons(ETH_P_IPV6))
+		icmpv6_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_PORT_UNREACH, 0);
+	else
 		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
 	return 0;
 }
@@ -56,50 +67,81 @@ static int attach_refuse_all(struct sock *sk)
 	return 0;
 }
 
-static struct socket *anchor_alloc(struct net *net, int protocol, kuid_t owner)
+static struct socket *socket_alloc(struct net *net,
+				   const struct chring_address *address,
+				   kuid_t owner)
 {
-	int type = protocol == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
-	struct socket *anchor;
+	int type = address->protocol == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
+	struct socket *sock;
 	int err;
 
-	err = sock_create_kern(net, AF_INET, type, protocol, &anchor);
+	err = sock_create_kern(net, address->family, type, address->protocol,
+			       &sock);
 	if (err)
 		return ERR_PTR(err);
-	sock_set_reuseport(anchor->sk);
+	sock_set_reuseport(sock->sk);
+	sock->sk->sk_ipv6only = address->v6only;
 	/* A port is shared by the sockets of one user only */
-	SOCK_INODE(anchor)->i_uid = owner;
-	anchor->sk->sk_uid = owner;
-	err = attach_refuse_all(anchor->sk);
+	SOCK_INODE(sock)->i_uid = owner;
+	sock->sk->sk_uid = owner;
+	err = attach_refuse_all(sock->sk);
 	if (err) {
-		sock_release(anchor);
+		sock_release(sock);
 		return ERR_PTR(err);
 	}
+	return sock;
+}
+
+static struct chring_anchor *anchor_alloc(struct chring_selector *selector,
+					  struct net *net,
+					  const struct chring_address *address,
+					  kuid_t owner, bool aside)
+{
+	struct chring_anchor *anchor;
+	int err = -ENOMEM;
+
+	anchor = kzalloc(sizeof(*anchor), GFP_KERNEL_ACCOUNT);
+	if (!anchor)
+		return ERR_PTR(-ENOMEM);
+	anchor->address = *address;
+	anchor->sock = socket_alloc(net, address, owner);
+	if (IS_ERR(anchor->sock)) {
+		err = PTR_ERR(anchor->sock);
+		goto free;
+	}
+	anchor->prog = chring_selector_prog_alloc(selector, address->protocol,
+						  aside ? anchor->sock->sk :
+							  NULL);
+	if (!anchor->prog)
+		goto release;
 	return anchor;
+
+release:
+	sock_release(anchor->sock);
+free:
+	kfree(anchor);
+	return ERR_PTR(err);
 }
 
 /*
  * Whoever adds the first replica may lack CAP_NET_BIND_SERVICE: the replica
  * has the port, by a permission that was checked when it bound.
  */
-static int anchor_bind(struct socket *anchor,
-		       const struct chring_address *address)
+static int anchor_bind(struct chring_anchor *anchor)
 {
-	struct sockaddr_in sin = {
-		.sin_family = AF_INET,
-		.sin_port = address->port,
-		.sin_addr.s_addr = address->ipv4,
-	};
+	struct sockaddr_storage name;
 	const struct cred *old;
 	struct cred *cred;
-	int err;
+	int err, len;
 
 	cred = prepare_kernel_cred(&init_task);
 	if (!cred)
 		return -ENOMEM;
+	len = chring_address_sockaddr(&anchor->address, &name);
 	old = override_creds(cred);
-	err = kernel_bind(anchor, (struct sockaddr *)&sin, sizeof(sin));
-	if (!err && address->protocol == IPPROTO_TCP)
-		err = kernel_listen(anchor, 0);
+	err = kernel_bind(anchor->sock, (struct sockaddr *)&name, len);
+	if (!err && anchor->address.protocol == IPPROTO_TCP)
+		err = kernel_listen(anchor->sock, 0);
 	revert_creds(old);
 	put_cred(cred);
 	return err;
@@ -198,54 +240,64 @@ static bool trylock_sock(struct sock *sk)
 	return locked;
 }
 
-static bool is_member(const struct sock *sk, const struct chring_table *table,
-		      const struct socket *anchor)
+/* Before @anchor is in a group, any that has one is a member. */
+static bool is_member(const struct sock *sk, const struct chring_anchor *anchor)
 {
-	return chring_target_alive(sk, table->ports) &&
-	       (anchor ? chring_group_shared(anchor->sk, sk) :
-			 !!rcu_access_pointer(sk->sk_reuseport_cb));
+	if (!chring_target_alive(sk, chring_ports(anchor->address.port)))
+		return false;
+	if (rcu_access_pointer(anchor->sock->sk->sk_reuseport_cb))
+		return chring_group_shared(anchor->sock->sk, sk);
+	return rcu_access_pointer(sk->sk_reuseport_cb);
 }
 
-static struct sock *try_member(const struct chring_table *table,
-			       const struct socket *anchor)
+/* Returns @sk, locked; NULL where it is no member, -EAGAIN where it is in use */
+static struct sock *try_member(struct sock *sk,
+			       const struct chring_anchor *anchor)
 {
-	struct sock *busy = NULL;
+	if (!is_member(sk, anchor))
+		return NULL;
+	if (!trylock_sock(sk))
+		return ERR_PTR(-EAGAIN);
+	if (is_member(sk, anchor))
+		return sk;
+	release_sock(sk);
+	return NULL;
+}
+
+static struct sock *try_members(const struct chring_anchor *anchor)
+{
+	const struct chring_table *table = anchor->table;
+	struct sock *member = NULL, *tried;
 	unsigned int i;
 
-	for (i = 0; i < table->nr_targets; i++) {
-		struct sock *sk = table->target[i].sk;
-
-		if (!sk || !is_member(sk, table, anchor))
+	if (anchor->member)
+		member = try_member(anchor->member, anchor);
+	for (i = 0; table && i < table->nr_targets; i++) {
+		if (member && !IS_ERR(member))
+			break;
+		if (!table->target[i].sk)
 			continue;
-		if (!trylock_sock(sk)) {
-			busy = ERR_PTR(-EAGAIN);
-			continue;
-		}
-		if (is_member(sk, table, anchor))
-			return sk;
-		release_sock(sk);
+		tried = try_member(table->target[i].sk, anchor);
+		member = tried ?: member;
 	}
-	return busy;
+	return member;
 }
 
 /*
- * Locks a socket of the table that is alive and in @anchor's group, or in any
- * where there is no anchor, so that it stays so: its process cannot close it
- * meanwhile. Packets are not held up, as listeners and UDP sockets take them
- * without the lock. The anchor's lock is taken inside.
+ * Locks a socket that is alive and of the group that @anchor is in, or is to
+ * enter, so that it stays so: its process cannot close it meanwhile. Packets
+ * are not held up, as listeners and UDP sockets take them without the lock. The
+ * anchor's lock is taken inside.
  *
  * Returns NULL where there is none, -EAGAIN where all were in use all along.
  */
-static struct sock *lock_member(const struct chring_table *table,
-				const struct socket *anchor)
+static struct sock *lock_member(const struct chring_anchor *anchor)
 {
 	struct sock *member = NULL;
 	int tries;
 
-	if (!table)
-		return NULL;
 	for (tries = 0; tries < LOCK_TRIES; tries++) {
-		member = try_member(table, anchor);
+		member = try_members(anchor);
 		if (member != ERR_PTR(-EAGAIN))
 			break;
 		fsleep(USEC_PER_MSEC);
@@ -253,9 +305,43 @@ static struct sock *lock_member(const struct chring_table *table,
 	return member;
 }
 
-static int anchor_enter(struct socket *anchor, struct bpf_prog *prog,
-			const struct chring_address *address,
-			struct sock *member, struct netlink_ext_ack *extack)
+static int lock_listener(struct sock *sk)
+{
+	int tries;
+
+	for (tries = 0; tries < LOCK_TRIES; tries++) {
+		if (trylock_sock(sk))
+			return 0;
+		fsleep(USEC_PER_MSEC);
+	}
+	return -EAGAIN;
+}
+
+/* Makes a listener ready to share its port, as SO_REUSEPORT would have. */
+static int share_port(struct sock *sk, const struct chring_address *address,
+		      struct netlink_ext_ack *extack)
+{
+	if (!chring_target_alive(sk, chring_ports(address->port))) {
+		NL_SET_ERR_MSG(extack, "sockets were closed meanwhile");
+		return -ENOTCONN;
+	}
+	if (rcu_access_pointer(sk->sk_reuseport_cb))
+		return 0;
+	sk->sk_reuseport = true;
+	return reuseport_alloc(sk, chring_address_any(address));
+}
+
+static void explain_bind(int err, struct netlink_ext_ack *extack)
+{
+	if (err == -EADDRINUSE)
+		NL_SET_ERR_MSG(extack,
+			       "port is in use by a socket without SO_REUSEPORT or of another user");
+	else
+		NL_SET_ERR_MSG(extack, "cannot bind the service's address");
+}
+
+static int enter_group(struct chring_anchor *anchor, struct sock *member,
+		       struct netlink_ext_ack *extack)
 {
 	int err;
 
@@ -263,7 +349,7 @@ static int anchor_enter(struct socket *anchor, struct bpf_prog *prog,
 		NL_SET_ERR_MSG(extack, "another program steers this port already");
 		return -EBUSY;
 	}
-	err = group_attach(member, prog);
+	err = group_attach(member, anchor->prog);
 	if (err)
 		return err;
 	/*
@@ -273,33 +359,61 @@ static int anchor_enter(struct socket *anchor, struct bpf_prog *prog,
 	 */
 	synchronize_rcu_expedited();
 
-	err = anchor_bind(anchor, address);
-	if (err == -EADDRINUSE) {
-		NL_SET_ERR_MSG(extack,
-			       "port is in use by a socket without SO_REUSEPORT or of another user");
-		goto detach;
-	}
+	err = anchor_bind(anchor);
 	if (err) {
-		NL_SET_ERR_MSG(extack, "cannot bind the service's address");
+		explain_bind(err, extack);
 		goto detach;
 	}
 	err = -EADDRINUSE;
-	if (!chring_group_shared(anchor->sk, member) ||
-	    !group_holds(anchor->sk, prog)) {
+	if (!chring_group_shared(anchor->sock->sk, member) ||
+	    !group_holds(anchor->sock->sk, anchor->prog)) {
 		NL_SET_ERR_MSG(extack, "port is shared by sockets of different bindings");
 		goto detach;
 	}
 	return 0;
 
 detach:
-	group_detach(member, prog);
+	group_detach(member, anchor->prog);
 	return err;
+}
+
+/* Nobody else is on the port: the anchor begins a group of its own. */
+static int begin_group(struct chring_anchor *anchor,
+		       struct netlink_ext_ack *extack)
+{
+	int err;
+
+	err = group_attach(anchor->sock->sk, anchor->prog);
+	if (err)
+		return err;
+	err = anchor_bind(anchor);
+	/* It may have left that group for one that was there */
+	if (!err && !group_holds(anchor->sock->sk, anchor->prog))
+		err = -EADDRINUSE;
+	if (err == -EADDRINUSE)
+		NL_SET_ERR_MSG(extack, "port is in use by sockets that are not replicas");
+	else if (err)
+		explain_bind(err, extack);
+	return err;
+}
+
+/* Frees what could not join, and returns @err. */
+static struct chring_anchor *anchor_abort(struct chring_anchor *anchor, int err)
+{
+	group_detach(anchor->sock->sk, anchor->prog);
+	sock_release(anchor->sock);
+	synchronize_rcu_expedited();
+	/* A group that it left for another drops the program by RCU */
+	if (atomic64_read(&anchor->prog->aux->refcnt) != 1)
+		rcu_barrier();
+	chring_anchor_free(anchor);
+	return ERR_PTR(err);
 }
 
 /**
  * chring_anchor_join - take a service's port and begin to steer
  * @selector: what is to steer, with @table published
- * @table: its table; one target at least must be alive
+ * @table: its table
  * @net: network namespace of the service
  * @address: address of the service
  * @owner: user that the port belongs to
@@ -307,46 +421,98 @@ detach:
  *
  * On a port that carries traffic no flow is lost: the selector is attached
  * before the anchor enters the group, which thus never has a share of the
- * flows by hash.
+ * flows by hash. Where no target is on the port, nobody may be.
  *
  * Context: may sleep; takes the lock of one target's socket, inside it that
  * of the anchor.
  * Return: the anchor, or an error pointer: -EBUSY where another program steers
- * the port, -ENOTCONN where no target is alive, -EAGAIN where their processes
- * have all of them locked for longer than 50 ms, -EADDRINUSE where the port has
- * a socket that cannot share it, -ENOMEM. On error nothing has changed.
+ * the port, -EAGAIN where processes have all targets on it locked for longer
+ * than 50 ms, -EADDRINUSE where the port has a socket that cannot share it, or
+ * that is no target though none of its is one, -EAFNOSUPPORT where there is no
+ * IPv6, -ENOMEM. On error nothing has changed.
  */
-struct socket *chring_anchor_join(struct chring_selector *selector,
-				  const struct chring_table *table,
-				  struct net *net,
-				  const struct chring_address *address,
-				  kuid_t owner, struct netlink_ext_ack *extack)
+struct chring_anchor *chring_anchor_join(struct chring_selector *selector,
+					 const struct chring_table *table,
+					 struct net *net,
+					 const struct chring_address *address,
+					 kuid_t owner,
+					 struct netlink_ext_ack *extack)
 {
-	struct socket *anchor;
+	struct chring_anchor *anchor;
 	struct sock *member;
 	int err;
 
-	anchor = anchor_alloc(net, address->protocol, owner);
+	anchor = anchor_alloc(selector, net, address, owner, false);
 	if (IS_ERR(anchor))
 		return anchor;
 
-	member = lock_member(table, NULL);
+	anchor->table = table;
+	member = lock_member(anchor);
+	anchor->table = NULL;
 	if (IS_ERR(member)) {
 		err = PTR_ERR(member);
 		NL_SET_ERR_MSG(extack, "sockets are in the middle of another system call");
-	} else if (!member) {
-		err = -ENOTCONN;
-		NL_SET_ERR_MSG(extack, "sockets were closed meanwhile");
-	} else {
-		err = anchor_enter(anchor, selector->prog, address, member,
-				   extack);
+	} else if (member) {
+		err = enter_group(anchor, member, extack);
 		release_sock(member);
+	} else {
+		err = begin_group(anchor, extack);
 	}
+	return err ? anchor_abort(anchor, err) : anchor;
+}
+
+/**
+ * chring_anchor_join_aside - see that what a listener leaves behind is steered
+ * @selector: of the service that the listener is a target of
+ * @member: the listener, on a port that is not the service's; where it was
+ *	bound without SO_REUSEPORT it has it from now on
+ * @extack: says why not
+ *
+ * What comes to that port itself goes where it would without the anchor.
+ *
+ * Context: may sleep; takes the lock of @member, inside it that of the anchor.
+ * Return: the anchor, or an error pointer, as chring_anchor_join(); -ENOTCONN
+ * where @member was closed meanwhile.
+ */
+struct chring_anchor *
+chring_anchor_join_aside(struct chring_selector *selector, struct sock *member,
+			 struct netlink_ext_ack *extack)
+{
+	struct chring_address address;
+	struct chring_anchor *anchor;
+	int err;
+
+	chring_address_of(&address, member);
+	anchor = anchor_alloc(selector, sock_net(member), &address,
+			      sock_i_uid(member), true);
+	if (IS_ERR(anchor))
+		return anchor;
+	sock_hold(member);
+	anchor->member = member;
+
+	err = lock_listener(member);
 	if (err) {
-		sock_release(anchor);
-		return ERR_PTR(err);
+		NL_SET_ERR_MSG(extack, "sockets are in the middle of another system call");
+		return anchor_abort(anchor, err);
 	}
-	return anchor;
+	err = share_port(member, &address, extack);
+	if (!err)
+		err = enter_group(anchor, member, extack);
+	release_sock(member);
+	return err ? anchor_abort(anchor, err) : anchor;
+}
+
+/**
+ * chring_anchor_shares - is a socket in an anchor's group?
+ * @anchor: has joined
+ * @sk: the socket
+ *
+ * Context: any; the answer can be old at once.
+ */
+bool chring_anchor_shares(const struct chring_anchor *anchor,
+			  const struct sock *sk)
+{
+	return chring_group_shared(anchor->sock->sk, sk);
 }
 
 /**
@@ -360,42 +526,51 @@ struct socket *chring_anchor_join(struct chring_selector *selector,
  *
  * Context: may sleep; takes the lock of the anchor.
  */
-void chring_anchor_hide(struct socket *anchor)
+void chring_anchor_hide(struct chring_anchor *anchor)
 {
-	struct sock *sk = anchor->sk;
+	struct sock *sk = anchor->sock->sk;
 
-	/* No IPv4 look-up takes a socket that is for IPv6 only */
 	lock_sock(sk);
-	sk->sk_ipv6only = 1;
+	WRITE_ONCE(sk->sk_bound_dev_if, NO_DEVICE);
 	release_sock(sk);
 }
 
 /**
  * chring_anchor_leave - second step: leave the port and stop steering
- * @anchor: hidden a grace period ago; freed
- * @selector: what steers
- * @table: its table, NULL where there is none
+ * @anchor: hidden a grace period ago, with @member or @table to leave by
  *
  * The anchor leaves the group before the selector does, and thus never has a
- * share of the flows by hash, if a target of the group is alive and its process
- * does not keep it locked. The selector can be running until a grace period
- * has passed.
+ * share of the flows by hash, if a socket that it can leave by is alive and its
+ * process does not keep it locked. The selector can be running until a grace
+ * period has passed.
  *
  * Context: may sleep; takes the lock of one target's socket, inside it that
  * of the anchor.
  */
-void chring_anchor_leave(struct socket *anchor,
-			 struct chring_selector *selector,
-			 const struct chring_table *table)
+void chring_anchor_leave(struct chring_anchor *anchor)
 {
-	struct sock *member = lock_member(table, anchor);
+	struct sock *member = lock_member(anchor);
 
 	/* It may have a share by hash now, for a moment, and refuses it */
 	if (IS_ERR_OR_NULL(member))
-		group_detach(anchor->sk, selector->prog);
-	sock_release(anchor);
+		group_detach(anchor->sock->sk, anchor->prog);
+	sock_release(anchor->sock);
 	if (!IS_ERR_OR_NULL(member)) {
-		group_detach(member, selector->prog);
+		group_detach(member, anchor->prog);
 		release_sock(member);
 	}
+}
+
+/**
+ * chring_anchor_free - last step
+ * @anchor: left a grace period and an rcu_barrier() ago
+ *
+ * Context: may sleep.
+ */
+void chring_anchor_free(struct chring_anchor *anchor)
+{
+	if (anchor->member)
+		sock_put(anchor->member);
+	chring_selector_prog_free(anchor->prog);
+	kfree(anchor);
 }

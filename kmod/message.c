@@ -18,6 +18,21 @@ service_state(const struct chring_service *service)
 				 CHRING_SERVICE_STATE_IDLE;
 }
 
+static int put_address(struct sk_buff *skb,
+		       const struct chring_address *address)
+{
+	if (address->family == AF_INET)
+		return nla_put_in_addr(skb, CHRING_A_SERVICE_LOCAL_IPV4,
+				       address->ipv4);
+	if (nla_put_in6_addr(skb, CHRING_A_SERVICE_LOCAL_IPV6,
+			     &address->ipv6) ||
+	    (address->v6only && nla_put_flag(skb, CHRING_A_SERVICE_V6ONLY)) ||
+	    (address->device && nla_put_u32(skb, CHRING_A_SERVICE_DEVICE,
+					    address->device)))
+		return -EMSGSIZE;
+	return 0;
+}
+
 /**
  * chring_put_service - put a service into a message
  * @skb: the message
@@ -37,7 +52,7 @@ int chring_put_service(struct sk_buff *skb, struct chring_service *service,
 	    nla_put_u32(skb, CHRING_A_SERVICE_PROTOCOL,
 			address->protocol == IPPROTO_TCP ?
 			CHRING_PROTOCOL_TCP : CHRING_PROTOCOL_UDP) ||
-	    nla_put_in_addr(skb, CHRING_A_SERVICE_LOCAL_IPV4, address->ipv4) ||
+	    put_address(skb, address) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_LOCAL_PORT,
 			ntohs(address->port)) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_OWNER,
@@ -68,7 +83,6 @@ int chring_put_replica(struct sk_buff *skb,
 		       const struct chring_service *service,
 		       const struct chring_replica *replica)
 {
-	__portpair ports = chring_ports(&service->address);
 	struct chring_totals totals = {};
 	struct nlattr *nest;
 
@@ -82,7 +96,7 @@ int chring_put_replica(struct sk_buff *skb,
 	if (nla_put_string(skb, CHRING_A_REPLICA_NAME, replica->name) ||
 	    nla_put_u32(skb, CHRING_A_REPLICA_WEIGHT, replica->weight) ||
 	    nla_put_u32(skb, CHRING_A_REPLICA_STATE,
-			chring_target_alive(replica->sk, ports) ?
+			chring_replica_alive(replica) ?
 			CHRING_REPLICA_STATE_UP : CHRING_REPLICA_STATE_DEAD) ||
 	    nla_put_uint(skb, CHRING_A_REPLICA_INODE, replica->inode) ||
 	    nla_put_u32(skb, CHRING_A_REPLICA_POINTS,

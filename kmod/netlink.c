@@ -58,6 +58,38 @@ int chring_nl_find_service_locked(struct genl_info *info, struct chring_net *cn,
 }
 
 /**
+ * chring_nl_get_ip - the IP address that a request gives
+ * @info: the request
+ * @ipv4: type of the attribute with an IPv4 address
+ * @ipv6: type of the attribute with an IPv6 address
+ * @address: family and address are set, where one is given
+ *
+ * Return: 0; -EINVAL for both; -ENOENT for neither, of which nothing is said.
+ */
+int chring_nl_get_ip(struct genl_info *info, int ipv4, int ipv6,
+		     struct chring_address *address)
+{
+	struct nlattr **attrs = info->attrs;
+
+	if (attrs[ipv4] && attrs[ipv6]) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attrs[ipv6],
+				    "address is given twice");
+		return -EINVAL;
+	}
+	if (attrs[ipv4]) {
+		address->family = AF_INET;
+		address->ipv4 = nla_get_in_addr(attrs[ipv4]);
+		return 0;
+	}
+	if (attrs[ipv6]) {
+		address->family = AF_INET6;
+		address->ipv6 = nla_get_in6_addr(attrs[ipv6]);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/**
  * chring_nl_dump_state - what a dump has to come back to
  * @cb: the dump
  */

@@ -2,6 +2,7 @@
 #ifndef CHRING_NETLINK_H
 #define CHRING_NETLINK_H
 
+struct chring_address;
 struct chring_net;
 struct chring_service;
 struct genl_info;
@@ -27,6 +28,8 @@ int chring_nl_check_name(const struct nlattr *attr,
 int chring_nl_find_service_locked(struct genl_info *info, struct chring_net *cn,
 				  unsigned int type,
 				  struct chring_service **service);
+int chring_nl_get_ip(struct genl_info *info, int ipv4, int ipv6,
+		     struct chring_address *address);
 struct chring_nl_dump *chring_nl_dump_state(struct netlink_callback *cb);
 void *chring_nl_dump_put(struct sk_buff *skb, struct netlink_callback *cb);
 

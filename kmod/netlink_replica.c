@@ -247,26 +247,57 @@ unlock:
 	return err;
 }
 
+static int get_client(struct genl_info *info, struct chring_address *from,
+		      struct chring_address *to)
+{
+	int err;
+
+	err = chring_nl_get_ip(info, CHRING_A_LOOKUP_REMOTE_IPV4,
+			       CHRING_A_LOOKUP_REMOTE_IPV6, from);
+	if (err == -ENOENT) {
+		GENL_SET_ERR_MSG(info, "address is missing");
+		NL_SET_ERR_ATTR_MISS(info->extack, NULL,
+				     CHRING_A_LOOKUP_REMOTE_IPV4);
+		return -EINVAL;
+	}
+	if (err)
+		return err;
+	from->port = htons(nla_get_u32(info->attrs[CHRING_A_LOOKUP_REMOTE_PORT]));
+	err = chring_nl_get_ip(info, CHRING_A_LOOKUP_LOCAL_IPV4,
+			       CHRING_A_LOOKUP_LOCAL_IPV6, to);
+	if (err == -ENOENT) {
+		to->family = from->family;
+		err = 0;
+	}
+	if (!err && to->family != from->family) {
+		NL_SET_ERR_MSG_ATTR(info->extack,
+				    info->attrs[CHRING_A_LOOKUP_LOCAL_IPV4] ?:
+				    info->attrs[CHRING_A_LOOKUP_LOCAL_IPV6],
+				    "addresses are of different families");
+		err = -EINVAL;
+	}
+	return err;
+}
+
 int chring_nl_lookup_doit(struct sk_buff *skb, struct genl_info *info)
 {
+	struct chring_address from = {}, to = {};
 	struct nlattr **attrs = info->attrs;
 	char replica[CHRING_NAME_MAX + 1];
 	struct sk_buff *msg;
-	__be32 to = 0;
 	void *hdr;
 	int err;
 
 	if (GENL_REQ_ATTR_CHECK(info, CHRING_A_LOOKUP_SERVICE) ||
-	    GENL_REQ_ATTR_CHECK(info, CHRING_A_LOOKUP_REMOTE_IPV4) ||
 	    GENL_REQ_ATTR_CHECK(info, CHRING_A_LOOKUP_REMOTE_PORT))
 		return -EINVAL;
-	if (attrs[CHRING_A_LOOKUP_LOCAL_IPV4])
-		to = nla_get_in_addr(attrs[CHRING_A_LOOKUP_LOCAL_IPV4]);
-	NL_SET_BAD_ATTR(info->extack, attrs[CHRING_A_LOOKUP_LOCAL_IPV4]);
+	err = get_client(info, &from, &to);
+	if (err)
+		return err;
+	NL_SET_BAD_ATTR(info->extack, attrs[CHRING_A_LOOKUP_LOCAL_IPV4] ?:
+				      attrs[CHRING_A_LOOKUP_LOCAL_IPV6]);
 	err = chring_service_lookup(genl_info_net(info),
-				    attrs[CHRING_A_LOOKUP_SERVICE], to,
-				    nla_get_in_addr(attrs[CHRING_A_LOOKUP_REMOTE_IPV4]),
-				    htons(nla_get_u32(attrs[CHRING_A_LOOKUP_REMOTE_PORT])),
+				    attrs[CHRING_A_LOOKUP_SERVICE], &to, &from,
 				    replica, info->extack);
 	if (err)
 		return err;

@@ -20,35 +20,62 @@ static int get_owner(const struct genl_info *info, kuid_t *owner)
 	return -EINVAL;
 }
 
+static int get_address(struct genl_info *info, struct chring_service_args *args)
+{
+	struct chring_address *address = &args->address;
+	struct nlattr **attrs = info->attrs;
+	const struct nlattr *v6only = attrs[CHRING_A_SERVICE_V6ONLY];
+	const struct nlattr *device = attrs[CHRING_A_SERVICE_DEVICE];
+	int err;
+
+	err = chring_nl_get_ip(info, CHRING_A_SERVICE_LOCAL_IPV4,
+			       CHRING_A_SERVICE_LOCAL_IPV6, address);
+	if (err == -ENOENT) {
+		GENL_SET_ERR_MSG(info, "address is missing");
+		NL_SET_ERR_ATTR_MISS(info->extack, NULL,
+				     CHRING_A_SERVICE_LOCAL_IPV4);
+		return -EINVAL;
+	}
+	if (err)
+		return err;
+	args->address_attr = attrs[CHRING_A_SERVICE_LOCAL_IPV4] ?:
+			     attrs[CHRING_A_SERVICE_LOCAL_IPV6];
+	if (address->family == AF_INET && (v6only || device)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, v6only ?: device,
+				    "address is not an IPv6 address");
+		return -EINVAL;
+	}
+	if (device)
+		address->device = nla_get_u32(device);
+	/* As the kernel does when a socket is bound */
+	address->v6only = address->family == AF_INET6 &&
+			  (v6only || !chring_address_any(address));
+	address->protocol = nla_get_u32(attrs[CHRING_A_SERVICE_PROTOCOL]) ==
+			    CHRING_PROTOCOL_TCP ? IPPROTO_TCP : IPPROTO_UDP;
+	address->port = htons(nla_get_u32(attrs[CHRING_A_SERVICE_LOCAL_PORT]));
+	return 0;
+}
+
 int chring_nl_service_new_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct chring_service_args args = {};
-	struct nlattr **attrs = info->attrs;
 	int err;
 
 	if (GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_NAME) ||
 	    GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_PROTOCOL) ||
-	    GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_LOCAL_IPV4) ||
 	    GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_LOCAL_PORT))
 		return -EINVAL;
-	err = chring_nl_check_name(attrs[CHRING_A_SERVICE_NAME], info->extack);
+	args.name_attr = info->attrs[CHRING_A_SERVICE_NAME];
+	args.name = nla_data(args.name_attr);
+	err = chring_nl_check_name(args.name_attr, info->extack);
+	if (err)
+		return err;
+	err = get_address(info, &args);
 	if (err)
 		return err;
 	err = get_owner(info, &args.owner);
 	if (err)
 		return err;
-
-	args.name_attr = attrs[CHRING_A_SERVICE_NAME];
-	args.name = nla_data(args.name_attr);
-	if (nla_get_u32(attrs[CHRING_A_SERVICE_PROTOCOL]) ==
-	    CHRING_PROTOCOL_TCP)
-		args.address.protocol = IPPROTO_TCP;
-	else
-		args.address.protocol = IPPROTO_UDP;
-	args.address_attr = attrs[CHRING_A_SERVICE_LOCAL_IPV4];
-	args.address.ipv4 = nla_get_in_addr(args.address_attr);
-	args.address.port =
-		htons(nla_get_u32(attrs[CHRING_A_SERVICE_LOCAL_PORT]));
 	return chring_service_new(genl_info_net(info), &args, info->extack);
 }
 

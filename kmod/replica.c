@@ -12,10 +12,12 @@
 #include <linux/netlink.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
+#include <net/inet_sock.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
 
 #include "anchor.h"
+#include "lookup.h"
 #include "replica.h"
 #include "service.h"
 #include "table.h"
@@ -59,6 +61,17 @@ static struct chring_replica *find_sock(struct chring_service *service,
 		if (replica->sk == sk)
 			return replica;
 	return NULL;
+}
+
+/**
+ * chring_replica_alive - does it take new flows?
+ * @replica: a replica
+ *
+ * Context: any; the answer can be old at once.
+ */
+bool chring_replica_alive(const struct chring_replica *replica)
+{
+	return chring_target_alive(replica->sk, chring_ports(replica->port));
 }
 
 /**
@@ -121,12 +134,19 @@ static int check_new(struct chring_net *cn, struct chring_service *service,
 static const struct sock *group_peer(struct chring_service *service)
 {
 	struct chring_replica *replica;
-	unsigned long index = 0;
+	unsigned long index;
 
 	if (service->anchor)
-		return service->anchor->sk;
-	replica = xa_find(&service->replicas, &index, ULONG_MAX, XA_PRESENT);
-	return replica ? replica->sk : NULL;
+		return service->anchor->sock->sk;
+	xa_for_each(&service->replicas, index, replica)
+		if (!replica->aside)
+			return replica->sk;
+	return NULL;
+}
+
+static bool at_home(const struct chring_service *service, const struct sock *sk)
+{
+	return inet_sk(sk)->inet_sport == service->address.port;
 }
 
 static struct sock *sock_get(struct chring_service *service,
@@ -146,13 +166,42 @@ static struct sock *sock_get(struct chring_service *service,
 		sock_put(sk);
 		return ERR_PTR(-EEXIST);
 	}
-	peer = group_peer(service);
+	peer = at_home(service, sk) ? group_peer(service) : NULL;
 	if (peer && !chring_group_shared(peer, sk)) {
 		NL_SET_ERR_MSG(extack, "socket does not share the service's port");
 		sock_put(sk);
 		return ERR_PTR(-EADDRNOTAVAIL);
 	}
 	return sk;
+}
+
+/* The anchor on another port of a listener */
+static struct chring_anchor *aside_get(struct chring_service *service,
+				       struct sock *sk,
+				       struct netlink_ext_ack *extack)
+{
+	struct chring_anchor *anchor;
+
+	list_for_each_entry(anchor, &service->asides, list) {
+		if (chring_anchor_shares(anchor, sk)) {
+			anchor->nr_replicas++;
+			return anchor;
+		}
+	}
+	anchor = chring_anchor_join_aside(&service->selector, sk, extack);
+	if (IS_ERR(anchor))
+		return anchor;
+	anchor->nr_replicas = 1;
+	list_add_tail(&anchor->list, &service->asides);
+	return anchor;
+}
+
+static void aside_put(struct chring_anchor *anchor)
+{
+	if (--anchor->nr_replicas)
+		return;
+	list_del(&anchor->list);
+	chring_service_retire_anchor(anchor);
 }
 
 static struct chring_replica *
@@ -219,11 +268,19 @@ static int replica_link(struct chring_net *cn, struct chring_service *service,
 		goto free;
 	}
 	replica->sk = sk;
+	replica->port = inet_sk(sk)->inet_sport;
 	replica->inode = sock_i_ino(sk);
+	if (!at_home(service, sk)) {
+		replica->aside = aside_get(service, sk, extack);
+		if (IS_ERR(replica->aside)) {
+			err = PTR_ERR(replica->aside);
+			goto free;
+		}
+	}
 	err = xa_alloc(&service->replicas, &index, replica,
 		       XA_LIMIT(0, CHRING_NO_MEMBER - 1), GFP_KERNEL_ACCOUNT);
 	if (err)
-		goto free;
+		goto put_aside;
 	replica->member.index = index;
 	chring_ring_insert(&service->ring, &replica->member);
 	service->nr_replicas++;
@@ -232,9 +289,31 @@ static int replica_link(struct chring_net *cn, struct chring_service *service,
 	args->replica = replica;
 	return 0;
 
+put_aside:
+	if (replica->aside)
+		aside_put(replica->aside);
 free:
 	replica_free(replica);
 	return err;
+}
+
+/* The anchor leaves by a socket of a replica that still needs it. */
+static void aside_leave(struct chring_service *service,
+			struct chring_replica *leaving)
+{
+	struct chring_anchor *anchor = leaving->aside;
+	struct chring_replica *replica;
+	unsigned long index;
+
+	xa_for_each(&service->replicas, index, replica) {
+		if (replica->aside != anchor)
+			continue;
+		sock_hold(replica->sk);
+		sock_put(anchor->member);
+		anchor->member = replica->sk;
+		break;
+	}
+	aside_put(anchor);
 }
 
 static void replica_unlink(struct chring_net *cn,
@@ -243,6 +322,9 @@ static void replica_unlink(struct chring_net *cn,
 {
 	chring_ring_remove(&service->ring, &replica->member);
 	xa_erase(&service->replicas, replica->member.index);
+	/* Of a service that is being removed they are gone already */
+	if (replica->aside && !service->removing)
+		aside_leave(service, replica);
 	service->nr_replicas--;
 	cn->nr_replicas--;
 	cn->nr_points -= replica->member.nr_vnodes;
@@ -279,12 +361,11 @@ static void sweep_service(struct chring_net *cn, struct chring_service *service)
 	struct chring_table *table = NULL;
 	struct chring_replica *replica;
 	unsigned int nr_dead = 0;
-	__portpair ports = chring_ports(&service->address);
 	LIST_HEAD(leaving);
 	unsigned long index;
 
 	xa_for_each(&service->replicas, index, replica) {
-		if (chring_target_alive(replica->sk, ports))
+		if (chring_replica_alive(replica))
 			continue;
 		list_add_tail(&replica->leaving, &leaving);
 		nr_dead++;
@@ -304,7 +385,7 @@ static int replicas_publish(struct chring_net *cn,
 			    struct netlink_ext_ack *extack)
 {
 	struct chring_table *table = chring_table_alloc(service);
-	struct socket *anchor;
+	struct chring_anchor *anchor;
 
 	if (!table)
 		return -ENOMEM;
@@ -596,8 +677,7 @@ void chring_replica_free_all(struct chring_net *cn,
  * chring_replica_lookup_locked - which replica would a new flow get?
  * @service: caller holds the lock of its namespace's services
  * @to: address that the client sends to
- * @from_ipv4: address of the client
- * @from_port: port of the client, in network order
+ * @from: address and port of the client
  * @name: gets its name, empty where no replica would; CHRING_NAME_MAX + 1
  *	bytes
  *
@@ -606,17 +686,18 @@ void chring_replica_free_all(struct chring_net *cn,
  */
 int chring_replica_lookup_locked(struct chring_service *service,
 				 const struct chring_address *to,
-				 __be32 from_ipv4, __be16 from_port,
-				 char *name)
+				 const struct chring_address *from, char *name)
 {
-	struct chring_replica *replica;
+	struct chring_replica *replica = NULL;
 	struct sock *sk;
 
-	sk = chring_selector_lookup(&service->selector, service->net, to,
-				    from_ipv4, from_port);
-	if (IS_ERR(sk))
-		return PTR_ERR(sk);
-	replica = find_sock(service, sk);
+	if (service->anchor) {
+		sk = chring_lookup(&service->selector, service->anchor,
+				   service->net, to, from);
+		if (IS_ERR(sk))
+			return PTR_ERR(sk);
+		replica = find_sock(service, sk);
+	}
 	strscpy(name, replica ? replica->name : "", CHRING_NAME_MAX + 1);
 	return 0;
 }

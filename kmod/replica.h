@@ -10,6 +10,7 @@
 #include "ring.h"
 
 struct chring_address;
+struct chring_anchor;
 struct chring_counters;
 struct chring_net;
 struct chring_service;
@@ -28,6 +29,8 @@ struct work_struct;
  * @slots: slots of the table that it owns
  * @sk: its socket, with a reference
  * @inode: inode number that the socket has, or had
+ * @port: port that the socket has while it is alive, in network order
+ * @aside: anchor on that port where it is not the service's, or NULL
  * @counters: what was steered to it
  * @leaving: in a list of replicas that are removed together
  * @rcu: frees it a grace period after it left the table
@@ -39,6 +42,8 @@ struct chring_replica {
 	u32 slots;
 	struct sock *sk;
 	unsigned long inode;
+	__be16 port;
+	struct chring_anchor *aside;
 	struct chring_counters __percpu *counters;
 	struct list_head leaving;
 	struct rcu_head rcu;
@@ -77,12 +82,13 @@ int chring_replica_del(struct net *net, const struct nlattr *name,
 		       struct netlink_ext_ack *extack);
 struct chring_replica *chring_replica_find_locked(struct chring_service *service,
 						  const char *name);
+bool chring_replica_alive(const struct chring_replica *replica);
 void chring_replica_totals(const struct chring_replica *replica,
 			   struct chring_totals *totals);
 
 int chring_replica_lookup_locked(struct chring_service *service,
 				 const struct chring_address *to,
-				 __be32 from_ipv4, __be16 from_port,
+				 const struct chring_address *from,
 				 char *name);
 void chring_replica_sweep(struct work_struct *work);
 void chring_replica_free_all(struct chring_net *cn,

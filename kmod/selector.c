@@ -10,10 +10,7 @@
 
 #include <linux/bpf.h>
 #include <linux/filter.h>
-#include <net/inet_hashtables.h>
 #include <net/sock_reuseport.h>
-#include <net/tcp.h>
-#include <net/udp.h>
 
 #include "selector.h"
 #include "table.h"
@@ -25,7 +22,10 @@
 /* What stands in the place of the program's instructions, which nobody runs */
 struct image {
 	struct chring_selector *selector;
+	const struct sock *anchor;
 };
+
+#define IMAGE_INSNS DIV_ROUND_UP(sizeof(struct image), sizeof(struct bpf_insn))
 
 typedef bool (*alive_t)(const struct sock *sk, __portpair ports);
 
@@ -41,7 +41,7 @@ any_alive(const struct chring_table *table, u32 hash, alive_t alive)
 	for (i = reciprocal_scale(hash, n); tries; tries--) {
 		const struct chring_target *target = &table->target[i];
 
-		if (target->sk && alive(target->sk, table->ports))
+		if (target->sk && alive(target->sk, target->ports))
 			return target;
 		i = i + 1 < n ? i + 1 : 0;
 	}
@@ -81,9 +81,9 @@ static __always_inline unsigned int select_sock(const void *ctx,
 
 	owner = &table->target[table->owner[slot]];
 	target = owner;
-	if (unlikely(!alive(target->sk, table->ports))) {
+	if (unlikely(!alive(target->sk, target->ports))) {
 		target = &table->target[table->standin[slot]];
-		if (!alive(target->sk, table->ports))
+		if (!alive(target->sk, target->ports))
 			target = any_alive(table, reuse->hash, alive);
 		if (!target)
 			goto refuse;
@@ -137,7 +137,7 @@ static __always_inline bool select_owner(const void *ctx,
 		return false;
 	owner = &table->target[table->owner[slot_of(reuse)]];
 	sk = owner->sk;
-	if (unlikely(!alive(sk, table->ports)))
+	if (unlikely(!alive(sk, owner->ports)))
 		return false;
 	reuse->selected_sk = sk;
 	this_cpu_inc(owner->counters->picks);
@@ -160,12 +160,70 @@ static unsigned int quick_udp(const void *ctx, const struct bpf_insn *insn)
 	return select_udp(ctx, insn);
 }
 
+/*
+ * What comes to the port of a replica elsewhere: any member of the group but
+ * the anchor, as the kernel would select it without that.
+ */
+static struct sock *select_member(const struct sk_reuseport_kern *reuse,
+				  const struct sock *anchor)
+{
+	const struct sock_reuseport *group;
+	struct sock *sk;
+	u16 n, i;
+
+	group = rcu_dereference(reuse->sk->sk_reuseport_cb);
+	if (!group)
+		return NULL;
+	n = READ_ONCE(group->num_socks);
+	if (!n)
+		return NULL;
+	/* Pairs with smp_wmb() in __reuseport_add_sock() */
+	smp_rmb();
+	i = reciprocal_scale(reuse->hash, n);
+	sk = READ_ONCE(group->socks[i]);
+	if (sk == anchor)
+		sk = READ_ONCE(group->socks[i + 1 < n ? i + 1 : 0]);
+	return sk != anchor ? sk : NULL;
+}
+
+/*
+ * In the group of a replica on another port than the service's: what was
+ * steered to the replica is steered again when it closes. What came to that
+ * port itself migrates by the kernel's own rule.
+ */
+static unsigned int select_aside(const void *ctx, const struct bpf_insn *insn)
+{
+	struct sk_reuseport_kern *reuse = (struct sk_reuseport_kern *)ctx;
+	const struct image *image = (const struct image *)insn;
+	const struct sock *migrating = reuse->migrating_sk;
+	const struct net *net = sock_net(reuse->sk);
+
+	if (migrating && migrating->sk_num == image->selector->port)
+		return select_tcp(ctx, insn);
+	if (migrating && !READ_ONCE(net->ipv4.sysctl_tcp_migrate_req))
+		return SK_DROP;
+	reuse->selected_sk = select_member(reuse, image->anchor);
+	return reuse->selected_sk ? SK_PASS : SK_DROP;
+}
+
 /* Only the long way tells the packet of a look-up from others. */
 static bpf_func_t function_of(int protocol, bool probe)
 {
 	if (protocol == IPPROTO_TCP)
 		return probe ? select_tcp : quick_tcp;
 	return probe ? select_udp : quick_udp;
+}
+
+static struct bpf_prog *prog_alloc(chring_native_fn fn, u32 nr_insns)
+{
+	struct bpf_prog *prog;
+
+	prog = bpf_prog_alloc(bpf_prog_size(nr_insns), __GFP_ACCOUNT);
+	if (!prog)
+		return NULL;
+	prog->len = nr_insns;
+	prog->bpf_func = fn;
+	return prog;
 }
 
 /**
@@ -177,62 +235,38 @@ static bpf_func_t function_of(int protocol, bool probe)
  */
 struct bpf_prog *chring_native_prog_alloc(chring_native_fn fn)
 {
-	struct bpf_prog *prog;
-
-	prog = bpf_prog_alloc(bpf_prog_size(1), __GFP_ACCOUNT);
-	if (!prog)
-		return NULL;
-	prog->len = 1;
-	prog->bpf_func = fn;
-	return prog;
+	return prog_alloc(fn, 1);
 }
 
 /**
  * chring_selector_init - make the selector of a service
  * @selector: to be filled in, all zero before
- * @protocol: IPPROTO_TCP or IPPROTO_UDP
+ * @address: of the service
  *
  * Context: may sleep.
  * Return: 0, or -ENOMEM.
  */
-int chring_selector_init(struct chring_selector *selector, int protocol)
+int chring_selector_init(struct chring_selector *selector,
+			 const struct chring_address *address)
 {
-	struct bpf_prog *prog;
-	struct image *image;
-
-	BUILD_BUG_ON(sizeof(*image) > sizeof(struct bpf_insn));
-	BUILD_BUG_ON(offsetof(struct bpf_prog, insnsi) % sizeof(void *));
-
+	selector->port = ntohs(address->port);
 	selector->refused = alloc_percpu_gfp(unsigned long, GFP_KERNEL_ACCOUNT);
-	if (!selector->refused)
-		return -ENOMEM;
-
-	prog = chring_native_prog_alloc(function_of(protocol, false));
-	if (!prog) {
-		free_percpu(selector->refused);
-		return -ENOMEM;
-	}
-	prog->type = BPF_PROG_TYPE_SK_REUSEPORT;
-	prog->expected_attach_type = BPF_SK_REUSEPORT_SELECT_OR_MIGRATE;
-	image = (struct image *)prog->insnsi;
-	image->selector = selector;
-	atomic64_set(&prog->aux->refcnt, 1);
-	selector->prog = prog;
-	return 0;
+	return selector->refused ? 0 : -ENOMEM;
 }
 
 /**
- * chring_selector_in_use - does a reuseport group still hold the selector?
- * @selector: it left its last group before a grace period and rcu_barrier()
+ * chring_selector_in_use - is there a program of it?
+ * @selector: the selector
  *
- * Must not happen; where it does, neither the selector nor its table nor what
- * the table refers to may be freed, and the module must stay.
+ * One that a group did not let go of stays for good, and then neither the
+ * selector nor its table nor what the table refers to may be freed, and the
+ * module must stay.
  *
  * Context: any.
  */
 bool chring_selector_in_use(const struct chring_selector *selector)
 {
-	return WARN_ON(atomic64_read(&selector->prog->aux->refcnt) != 1);
+	return atomic_read(&selector->nr_progs);
 }
 
 /**
@@ -243,8 +277,77 @@ bool chring_selector_in_use(const struct chring_selector *selector)
  */
 void chring_selector_free(struct chring_selector *selector)
 {
-	bpf_prog_free(selector->prog);
 	free_percpu(selector->refused);
+}
+
+/**
+ * chring_selector_prog_alloc - a selector in the form that a group takes
+ * @selector: the selector
+ * @protocol: IPPROTO_TCP or IPPROTO_UDP
+ * @anchor: the anchor of a group on another port than the service's, where only
+ *	what migrates is steered; NULL on its own
+ *
+ * Context: may sleep.
+ * Return: the program, for chring_selector_prog_free(); or NULL where memory is
+ * short.
+ */
+struct bpf_prog *chring_selector_prog_alloc(struct chring_selector *selector,
+					    int protocol,
+					    const struct sock *anchor)
+{
+	struct bpf_prog *prog;
+	struct image *image;
+
+	BUILD_BUG_ON(offsetof(struct bpf_prog, insnsi) % sizeof(void *));
+
+	prog = prog_alloc(anchor ? select_aside : function_of(protocol, false),
+			  IMAGE_INSNS);
+	if (!prog)
+		return NULL;
+	prog->type = BPF_PROG_TYPE_SK_REUSEPORT;
+	prog->expected_attach_type = BPF_SK_REUSEPORT_SELECT_OR_MIGRATE;
+	image = (struct image *)prog->insnsi;
+	image->selector = selector;
+	image->anchor = anchor;
+	atomic64_set(&prog->aux->refcnt, 1);
+	atomic_inc(&selector->nr_progs);
+	return prog;
+}
+
+/**
+ * chring_selector_prog_free - the reverse
+ * @prog: from chring_selector_prog_alloc(); left its last group before a grace
+ *	period and an rcu_barrier()
+ *
+ * Where some group has it still, which must not happen, it is left alone.
+ *
+ * Context: may sleep.
+ */
+void chring_selector_prog_free(struct bpf_prog *prog)
+{
+	const struct image *image = (const struct image *)prog->insnsi;
+
+	if (WARN_ON(atomic64_read(&prog->aux->refcnt) != 1))
+		return;
+	atomic_dec(&image->selector->nr_progs);
+	bpf_prog_free(prog);
+}
+
+/**
+ * chring_selector_probe - tell the packet of a look-up from others, or stop
+ * @selector: counts nothing for @probe
+ * @prog: the program of it that the look-up will meet
+ * @protocol: IPPROTO_TCP or IPPROTO_UDP
+ * @probe: the packet, NULL where the look-up is over
+ *
+ * Context: any. One look-up on @selector at a time.
+ */
+void chring_selector_probe(struct chring_selector *selector,
+			   struct bpf_prog *prog, int protocol,
+			   const struct sk_buff *probe)
+{
+	WRITE_ONCE(selector->probe, probe);
+	WRITE_ONCE(prog->bpf_func, function_of(protocol, probe));
 }
 
 /**
@@ -258,97 +361,5 @@ bool chring_selector_owns(const struct bpf_prog *prog)
 	bpf_func_t func = READ_ONCE(prog->bpf_func);
 
 	return func == quick_tcp || func == select_tcp ||
-	       func == quick_udp || func == select_udp;
-}
-
-/* A packet as the protocols see it during look-up, its data at the transport */
-static struct sk_buff *probe_alloc(struct net *net,
-				   const struct chring_address *to,
-				   __be32 from_ipv4, __be16 from_port)
-{
-	bool tcp = to->protocol == IPPROTO_TCP;
-	unsigned int doff = tcp ? sizeof(struct tcphdr) : sizeof(struct udphdr);
-	struct sk_buff *skb;
-	struct tcphdr *th;
-	struct iphdr *iph;
-
-	skb = alloc_skb(sizeof(*iph) + doff, GFP_KERNEL);
-	if (!skb)
-		return NULL;
-	skb->dev = net->loopback_dev;
-	skb->protocol = htons(ETH_P_IP);
-
-	skb_reset_network_header(skb);
-	iph = skb_put_zero(skb, sizeof(*iph));
-	iph->version = 4;
-	iph->ihl = sizeof(*iph) / 4;
-	iph->ttl = 64;
-	iph->protocol = to->protocol;
-	iph->saddr = from_ipv4;
-	iph->daddr = to->ipv4;
-	iph->tot_len = htons(sizeof(*iph) + doff);
-	skb_pull(skb, sizeof(*iph));
-
-	skb_reset_transport_header(skb);
-	/* Both headers begin with the ports */
-	th = skb_put_zero(skb, doff);
-	th->source = from_port;
-	th->dest = to->port;
-	if (tcp) {
-		th->doff = doff / 4;
-		th->syn = 1;
-	} else {
-		((struct udphdr *)th)->len = htons(doff);
-	}
-	return skb;
-}
-
-/**
- * chring_selector_lookup - ask the kernel which socket a new flow would get
- * @selector: of the service; it counts nothing for the look-up
- * @net: network namespace of the service
- * @to: address that the flow is sent to
- * @from_ipv4: address of the client, in network order
- * @from_port: port of the client, in network order
- *
- * Context: may sleep. No other look-up on @selector at the same time.
- * Return: the socket, to be compared only, or NULL where there is none; an
- * error pointer on -ENOMEM.
- */
-struct sock *chring_selector_lookup(struct chring_selector *selector,
-				    struct net *net,
-				    const struct chring_address *to,
-				    __be32 from_ipv4, __be16 from_port)
-{
-	struct bpf_prog *prog = selector->prog;
-	int dif = net->loopback_dev->ifindex;
-	struct sk_buff *skb;
-	struct sock *sk;
-
-	skb = probe_alloc(net, to, from_ipv4, from_port);
-	if (!skb)
-		return ERR_PTR(-ENOMEM);
-	WRITE_ONCE(selector->probe, skb);
-	WRITE_ONCE(prog->bpf_func, function_of(to->protocol, true));
-
-	/* The protocols look up with BH off */
-	local_bh_disable();
-	rcu_read_lock();
-	if (to->protocol == IPPROTO_TCP)
-		sk = __inet_lookup_listener(net,
-					    net->ipv4.tcp_death_row.hashinfo,
-					    skb, sizeof(struct tcphdr),
-					    from_ipv4, from_port, to->ipv4,
-					    ntohs(to->port), dif, 0);
-	else
-		sk = __udp4_lib_lookup(net, from_ipv4, from_port, to->ipv4,
-				       to->port, dif, 0, net->ipv4.udp_table,
-				       skb);
-	rcu_read_unlock();
-	local_bh_enable();
-
-	WRITE_ONCE(prog->bpf_func, function_of(to->protocol, false));
-	WRITE_ONCE(selector->probe, NULL);
-	kfree_skb(skb);
-	return sk;
+	       func == quick_udp || func == select_udp || func == select_aside;
 }

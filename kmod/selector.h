@@ -8,7 +8,6 @@ struct bpf_insn;
 struct bpf_prog;
 struct chring_address;
 struct chring_table;
-struct net;
 struct sk_buff;
 struct sock;
 
@@ -17,26 +16,32 @@ typedef unsigned int (*chring_native_fn)(const void *ctx,
 
 /**
  * struct chring_selector - what the kernel asks for a socket
- * @prog: its form in a reuseport group, which holds references of its own
  * @table: what it reads; NULL while there is no target
+ * @port: that the service is on, in host order
  * @probe: the packet of a look-up under way, which is not counted
  * @refused: times that no target was alive, per CPU
+ * @nr_progs: programs of it
  */
 struct chring_selector {
-	struct bpf_prog *prog;
 	struct chring_table __rcu *table;
+	u16 port;
 	const struct sk_buff *probe;
 	unsigned long __percpu *refused;
+	atomic_t nr_progs;
 };
 
-int chring_selector_init(struct chring_selector *selector, int protocol);
+int chring_selector_init(struct chring_selector *selector,
+			 const struct chring_address *address);
 bool chring_selector_in_use(const struct chring_selector *selector);
 void chring_selector_free(struct chring_selector *selector);
+struct bpf_prog *chring_selector_prog_alloc(struct chring_selector *selector,
+					    int protocol,
+					    const struct sock *anchor);
+void chring_selector_prog_free(struct bpf_prog *prog);
+void chring_selector_probe(struct chring_selector *selector,
+			   struct bpf_prog *prog, int protocol,
+			   const struct sk_buff *probe);
 bool chring_selector_owns(const struct bpf_prog *prog);
 struct bpf_prog *chring_native_prog_alloc(chring_native_fn fn);
-struct sock *chring_selector_lookup(struct chring_selector *selector,
-				    struct net *net,
-				    const struct chring_address *to,
-				    __be32 from_ipv4, __be16 from_port);
 
 #endif /* CHRING_SELECTOR_H */

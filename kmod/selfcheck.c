@@ -9,9 +9,11 @@
 #include <linux/in.h>
 #include <linux/net.h>
 #include <net/inet_sock.h>
+#include <net/ipv6.h>
 #include <net/net_namespace.h>
 
 #include "anchor.h"
+#include "lookup.h"
 #include "selector.h"
 #include "selfcheck.h"
 #include "table.h"
@@ -20,41 +22,50 @@
 #define NR_SOCKETS	2
 #define NR_FLOWS	32
 
-static struct socket *listener(int protocol, struct sockaddr_in *sin)
+static struct socket *listener(struct chring_address *address)
 {
-	int type = protocol == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
+	int type = address->protocol == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
+	struct sockaddr_storage name;
 	struct socket *sock;
-	int err;
+	int err, len;
 
 	/* As a process makes it: lockdep tells its lock from the anchor's */
-	err = __sock_create(&init_net, AF_INET, type, protocol, &sock, 0);
+	err = __sock_create(&init_net, address->family, type, address->protocol,
+			    &sock, 0);
 	if (err)
 		return ERR_PTR(err);
 	sock_set_reuseport(sock->sk);
-	err = kernel_bind(sock, (struct sockaddr *)sin, sizeof(*sin));
-	if (!err && protocol == IPPROTO_TCP)
+	sock->sk->sk_ipv6only = address->v6only;
+	len = chring_address_sockaddr(address, &name);
+	err = kernel_bind(sock, (struct sockaddr *)&name, len);
+	if (!err && address->protocol == IPPROTO_TCP)
 		err = kernel_listen(sock, 1);
 	if (err) {
 		sock_release(sock);
 		return ERR_PTR(err);
 	}
-	sin->sin_port = inet_sk(sock->sk)->inet_sport;
+	address->port = inet_sk(sock->sk)->inet_sport;
 	return sock;
 }
 
 /* Do all flows go to the socket that the table names? */
 static int check_flows(struct chring_selector *selector,
-		       const struct chring_address *address,
+		       struct chring_anchor *anchor,
 		       const struct sock *expected)
 {
-	struct chring_address to = *address;
+	struct chring_address to = anchor->address, from;
 	unsigned int port;
 
-	to.ipv4 = htonl(INADDR_LOOPBACK);
+	if (to.family == AF_INET)
+		to.ipv4 = htonl(INADDR_LOOPBACK);
+	else
+		to.ipv6 = in6addr_loopback;
+	from = to;
 	for (port = 1; port <= NR_FLOWS; port++) {
-		struct sock *sk = chring_selector_lookup(selector, &init_net,
-							 &to, to.ipv4,
-							 htons(port));
+		struct sock *sk;
+
+		from.port = htons(port);
+		sk = chring_lookup(selector, anchor, &init_net, &to, &from);
 
 		if (IS_ERR(sk))
 			return PTR_ERR(sk);
@@ -68,7 +79,7 @@ static int check_steering(struct chring_selector *selector,
 			  struct chring_table *table,
 			  const struct chring_address *address)
 {
-	struct socket *anchor;
+	struct chring_anchor *anchor;
 	int err = 0, i;
 
 	anchor = chring_anchor_join(selector, table, &init_net, address,
@@ -78,39 +89,41 @@ static int check_steering(struct chring_selector *selector,
 	for (i = 0; i < NR_SOCKETS && !err; i++) {
 		/* No packet reads the table meanwhile: nobody knows the port */
 		memset16(table->owner, i, CHRING_TABLE_SLOTS);
-		err = check_flows(selector, address, table->target[i].sk);
+		err = check_flows(selector, anchor, table->target[i].sk);
 	}
 	chring_anchor_hide(anchor);
 	synchronize_rcu();
-	chring_anchor_leave(anchor, selector, table);
+	anchor->table = table;
+	chring_anchor_leave(anchor);
+	synchronize_rcu();
+	rcu_barrier();
+	chring_anchor_free(anchor);
 	return err;
 }
 
 static int check_sockets(struct chring_selector *selector,
-			 struct chring_table *table, int protocol)
+			 struct chring_table *table,
+			 struct chring_address *address)
 {
 	struct chring_counters __percpu *counters;
 	struct socket *sock[NR_SOCKETS] = {};
-	struct sockaddr_in sin = { .sin_family = AF_INET };
-	struct chring_address address = { .protocol = protocol };
 	int err = 0, i;
 
 	counters = alloc_percpu(struct chring_counters);
 	if (!counters)
 		return -ENOMEM;
 	for (i = 0; i < NR_SOCKETS; i++) {
-		sock[i] = listener(protocol, &sin);
+		sock[i] = listener(address);
 		if (IS_ERR(sock[i])) {
 			err = PTR_ERR(sock[i]);
 			goto release;
 		}
 		table->target[i].sk = sock[i]->sk;
 		table->target[i].counters = counters;
+		table->target[i].ports = chring_ports(address->port);
 	}
-	address.port = sin.sin_port;
-	table->ports = chring_ports(&address);
 	rcu_assign_pointer(selector->table, table);
-	err = check_steering(selector, table, &address);
+	err = check_steering(selector, table, address);
 	RCU_INIT_POINTER(selector->table, NULL);
 	synchronize_rcu();
 release:
@@ -120,8 +133,13 @@ release:
 	return err;
 }
 
-static int check_protocol(int protocol)
+static int check(int family, int protocol)
 {
+	struct chring_address address = {
+		.family = family,
+		.protocol = protocol,
+		.v6only = family == AF_INET6,
+	};
 	struct chring_selector selector = {};
 	struct chring_table *table;
 	int err;
@@ -130,12 +148,11 @@ static int check_protocol(int protocol)
 	if (!table)
 		return -ENOMEM;
 	table->nr_targets = NR_SOCKETS;
-	err = chring_selector_init(&selector, protocol);
+	err = chring_selector_init(&selector, &address);
 	if (err)
 		goto free;
-	err = check_sockets(&selector, table, protocol);
-	rcu_barrier();
-	/* The sockets are gone, and their group with them */
+	err = check_sockets(&selector, table, &address);
+	/* Leaked then, with the table */
 	if (chring_selector_in_use(&selector))
 		return -EOPNOTSUPP;
 	chring_selector_free(&selector);
@@ -147,7 +164,7 @@ free:
 /**
  * chring_selfcheck - does steering work on this kernel?
  *
- * Binds a pair of sockets of its own on any port, steers them, and asks the
+ * Binds pairs of sockets of its own on any port, steers them, and asks the
  * kernel's look-up. Needs no packet, and no interface that is up.
  *
  * Context: may sleep; at load, before anything else can steer.
@@ -157,8 +174,14 @@ int __init chring_selfcheck(void)
 {
 	int err;
 
-	err = check_protocol(IPPROTO_TCP);
-	if (err)
+	err = check(AF_INET, IPPROTO_TCP);
+	if (!err)
+		err = check(AF_INET, IPPROTO_UDP);
+	/* A host may do without */
+	if (err || !IS_ENABLED(CONFIG_IPV6) || !ipv6_mod_enabled())
 		return err;
-	return check_protocol(IPPROTO_UDP);
+	err = check(AF_INET6, IPPROTO_TCP);
+	if (!err)
+		err = check(AF_INET6, IPPROTO_UDP);
+	return err;
 }

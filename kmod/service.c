@@ -13,6 +13,7 @@
 #include <linux/module.h>
 #include <linux/netlink.h>
 #include <linux/slab.h>
+#include <net/ipv6.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
@@ -26,9 +27,10 @@ MODULE_PARM_DESC(max_services, "Most services of a network namespace");
 
 static unsigned int chring_net_id __read_mostly;
 
-/* Services on their way out, of all network namespaces */
+/* Services and anchors on their way out, of all network namespaces */
 static LIST_HEAD(retired);
-static DEFINE_SPINLOCK(retired_lock); /* protects the list and its members' links */
+static LIST_HEAD(retired_anchors);
+static DEFINE_SPINLOCK(retired_lock); /* protects the lists and their members' links */
 
 static void retire_work_fn(struct work_struct *work);
 static DECLARE_WORK(retire_work, retire_work_fn);
@@ -90,11 +92,26 @@ chring_service_active_locked(struct chring_net *cn, const struct nlattr *name,
 	return service;
 }
 
-static bool address_equal(const struct chring_address *a,
-			  const struct chring_address *b)
+/* Why there can be no service on @address; NULL where there can. */
+static const char *refuse_address(const struct chring_address *address)
 {
-	return a->protocol == b->protocol && a->port == b->port &&
-	       a->ipv4 == b->ipv4;
+	bool linklocal;
+
+	if (address->family == AF_INET)
+		return ipv4_is_multicast(address->ipv4) ||
+		       ipv4_is_lbcast(address->ipv4) ?
+		       "address is not a unicast address" : NULL;
+
+	if (ipv6_addr_is_multicast(&address->ipv6))
+		return "address is not a unicast address";
+	if (ipv6_addr_v4mapped(&address->ipv6))
+		return "address is an IPv4 address: give it as one";
+	linklocal = ipv6_addr_type(&address->ipv6) & IPV6_ADDR_LINKLOCAL;
+	if (linklocal && !address->device)
+		return "link-local address needs a device";
+	if (!linklocal && address->device)
+		return "only a link-local address is on a device";
+	return NULL;
 }
 
 static int check_new(struct chring_net *cn,
@@ -102,18 +119,20 @@ static int check_new(struct chring_net *cn,
 		     struct netlink_ext_ack *extack)
 {
 	struct chring_service *service;
+	const char *text;
 
-	if (ipv4_is_multicast(args->address.ipv4) ||
-	    ipv4_is_lbcast(args->address.ipv4)) {
-		NL_SET_ERR_MSG_ATTR(extack, args->address_attr,
-				    "address is not a unicast address");
+	text = refuse_address(&args->address);
+	if (text) {
+		NL_SET_ERR_MSG_ATTR_FMT(extack, args->address_attr, "%s",
+					text);
 		return -EINVAL;
 	}
 	list_for_each_entry(service, &cn->services, list) {
 		bool same_name = !strcmp(service->name, args->name);
 
 		if (!same_name &&
-		    !address_equal(&service->address, &args->address))
+		    !chring_address_overlaps(&service->address,
+					     &args->address))
 			continue;
 		NL_SET_BAD_ATTR(extack, same_name ? args->name_attr :
 						    args->address_attr);
@@ -143,7 +162,7 @@ service_alloc(struct net *net, const struct chring_service_args *args)
 	service = kzalloc(sizeof(*service), GFP_KERNEL_ACCOUNT);
 	if (!service)
 		return NULL;
-	if (chring_selector_init(&service->selector, args->address.protocol)) {
+	if (chring_selector_init(&service->selector, &args->address)) {
 		kfree(service);
 		return NULL;
 	}
@@ -151,6 +170,7 @@ service_alloc(struct net *net, const struct chring_service_args *args)
 	service->net = net;
 	service->address = args->address;
 	service->owner = args->owner;
+	INIT_LIST_HEAD(&service->asides);
 	xa_init_flags(&service->replicas, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
 	get_random_bytes(&seed, sizeof(seed));
 	chring_ring_init(&service->ring, &seed);
@@ -232,13 +252,38 @@ int chring_service_set_owner(struct net *net, const struct nlattr *name,
 	return err;
 }
 
+/**
+ * chring_service_retire_anchor - begin to leave a port
+ * @anchor: in no list; with a socket or a table to leave by
+ *
+ * Context: any but hard interrupts.
+ */
+void chring_service_retire_anchor(struct chring_anchor *anchor)
+{
+	spin_lock(&retired_lock);
+	list_add_tail(&anchor->list, &retired_anchors);
+	spin_unlock(&retired_lock);
+	queue_work(system_unbound_wq, &retire_work);
+}
+
 static void service_retire_locked(struct chring_net *cn,
 				  struct chring_service *service)
 {
+	struct chring_anchor *anchor;
+
 	lockdep_assert_held(&cn->lock);
 	service->removing = true;
 	cn->seq++;
+	if (service->anchor)
+		service->anchor->table =
+			rcu_dereference_protected(service->selector.table,
+						  lockdep_is_held(&cn->lock));
 	spin_lock(&retired_lock);
+	if (service->anchor)
+		list_add_tail(&service->anchor->list, &retired_anchors);
+	list_for_each_entry(anchor, &service->asides, list)
+		anchor->nr_replicas = 0;
+	list_splice_tail_init(&service->asides, &retired_anchors);
 	list_add_tail(&service->retired, &retired);
 	spin_unlock(&retired_lock);
 	queue_work(system_unbound_wq, &retire_work);
@@ -289,34 +334,41 @@ static void service_free(struct chring_service *service)
 	module_put(THIS_MODULE);
 }
 
+static void anchors_leave(struct list_head *anchors)
+{
+	struct chring_anchor *anchor, *next;
+
+	if (list_empty(anchors))
+		return;
+	list_for_each_entry(anchor, anchors, list)
+		chring_anchor_hide(anchor);
+	synchronize_rcu();
+	list_for_each_entry(anchor, anchors, list)
+		chring_anchor_leave(anchor);
+	synchronize_rcu();
+	/* Groups that died with their sockets drop the selector by RCU */
+	rcu_barrier();
+	list_for_each_entry_safe(anchor, next, anchors, list)
+		chring_anchor_free(anchor);
+}
+
 /*
- * Takes any number of services through their end, with the same few grace
- * periods. The order is that of chring_anchor_leave(); nobody but this work
- * touches a retired service's replicas and anchor.
+ * Takes any number of services and anchors through their end, with the same
+ * few grace periods. Anchors come before their service, or with it, and nobody
+ * but this work touches what a retired service has.
  */
 static void retire_work_fn(struct work_struct *work)
 {
 	struct chring_service *service, *next;
+	LIST_HEAD(anchors);
 	LIST_HEAD(batch);
 
 	spin_lock(&retired_lock);
+	list_splice_init(&retired_anchors, &anchors);
 	list_splice_init(&retired, &batch);
 	spin_unlock(&retired_lock);
-	if (list_empty(&batch))
-		return;
 
-	list_for_each_entry(service, &batch, retired)
-		if (service->anchor)
-			chring_anchor_hide(service->anchor);
-	synchronize_rcu();
-	list_for_each_entry(service, &batch, retired)
-		if (service->anchor)
-			chring_anchor_leave(service->anchor, &service->selector,
-					    rcu_dereference_protected(service->selector.table,
-								      service->removing));
-	synchronize_rcu();
-	/* Groups that died with their sockets drop the selector by RCU */
-	rcu_barrier();
+	anchors_leave(&anchors);
 	list_for_each_entry_safe(service, next, &batch, retired) {
 		/* Leaked, and stays visible as what keeps the module */
 		if (chring_selector_in_use(&service->selector))
@@ -326,50 +378,74 @@ static void retire_work_fn(struct work_struct *work)
 	}
 }
 
+/* Where a client's packet goes that is sent to @to, at a service on @address */
+static int resolve(struct chring_address *resolved,
+		   const struct chring_address *address,
+		   const struct chring_address *to,
+		   struct netlink_ext_ack *extack)
+{
+	*resolved = *to;
+	resolved->protocol = address->protocol;
+	resolved->port = address->port;
+	resolved->v6only = address->v6only;
+	if (to->family != address->family && !(to->family == AF_INET &&
+					       chring_address_dual(address))) {
+		NL_SET_ERR_MSG(extack, "service is of another address family");
+		return -EAFNOSUPPORT;
+	}
+	if (chring_address_any(address)) {
+		if (!chring_address_any(to))
+			return 0;
+		NL_SET_ERR_MSG(extack, "service is on any address: which one is sent to?");
+		return -EDESTADDRREQ;
+	}
+	if (chring_address_any(to)) {
+		*resolved = *address;
+		return 0;
+	}
+	resolved->device = address->device;
+	if (!chring_address_equal(resolved, address)) {
+		NL_SET_ERR_MSG(extack, "service is on another address");
+		return -EADDRNOTAVAIL;
+	}
+	return 0;
+}
+
 /**
  * chring_service_lookup - which replica would a new flow get?
  * @net: network namespace
  * @name: the attribute with the service's name
- * @to_ipv4: address that the client sends to, 0.0.0.0 for the service's own
- * @from_ipv4: address of the client
- * @from_port: port of the client, in network order
+ * @to: address that the client sends to, any for the service's own; of no
+ *	concern are its port and protocol
+ * @from: address and port of the client, of the same family
  * @replica: gets its name, empty where no replica would; CHRING_NAME_MAX + 1
  *	bytes
  * @extack: says why not
  *
  * Context: may sleep; takes the lock of the namespace's services.
- * Return: 0; -ENOENT; -EBUSY; -EDESTADDRREQ where @to_ipv4 is needed;
- * -EADDRNOTAVAIL where the service is not on it; -ENOMEM.
+ * Return: 0; -ENOENT; -EBUSY; -EAFNOSUPPORT where the service takes no flows
+ * of that family; -EDESTADDRREQ where @to is needed; -EADDRNOTAVAIL where the
+ * service is not on it; -ENOMEM.
  */
 int chring_service_lookup(struct net *net, const struct nlattr *name,
-			  __be32 to_ipv4, __be32 from_ipv4, __be16 from_port,
-			  char *replica, struct netlink_ext_ack *extack)
+			  const struct chring_address *to,
+			  const struct chring_address *from, char *replica,
+			  struct netlink_ext_ack *extack)
 {
 	struct chring_net *cn = chring_net(net);
 	struct chring_service *service;
-	struct chring_address to;
+	struct chring_address resolved;
 	int err = 0;
 
 	mutex_lock(&cn->lock);
 	service = chring_service_active_locked(cn, name, extack);
-	if (IS_ERR(service)) {
+	if (IS_ERR(service))
 		err = PTR_ERR(service);
-		goto unlock;
-	}
-	to = service->address;
-	if (!to.ipv4)
-		to.ipv4 = to_ipv4;
-	if (!to.ipv4) {
-		NL_SET_ERR_MSG(extack, "service is on any address: which one is sent to?");
-		err = -EDESTADDRREQ;
-	} else if (to_ipv4 && to_ipv4 != to.ipv4) {
-		NL_SET_ERR_MSG(extack, "service is on another address");
-		err = -EADDRNOTAVAIL;
-	} else {
-		err = chring_replica_lookup_locked(service, &to, from_ipv4,
-						   from_port, replica);
-	}
-unlock:
+	else
+		err = resolve(&resolved, &service->address, to, extack);
+	if (!err)
+		err = chring_replica_lookup_locked(service, &resolved, from,
+						   replica);
 	mutex_unlock(&cn->lock);
 	return err;
 }

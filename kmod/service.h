@@ -13,10 +13,10 @@
 #include "selector.h"
 #include "target.h"
 
+struct chring_anchor;
 struct net;
 struct netlink_ext_ack;
 struct nlattr;
-struct socket;
 
 /**
  * struct chring_net - the services of a network namespace
@@ -64,6 +64,7 @@ struct chring_totals {
  * @nr_replicas: number of them
  * @selector: steers, by a table filled from @ring
  * @anchor: holds the port; NULL before the first replica
+ * @asides: &struct chring_anchor on other ports, of TCP replicas
  * @gone: counts of the replicas that are no longer
  */
 struct chring_service {
@@ -78,7 +79,8 @@ struct chring_service {
 	struct xarray replicas;
 	unsigned int nr_replicas;
 	struct chring_selector selector;
-	struct socket *anchor;
+	struct chring_anchor *anchor;
+	struct list_head asides;
 	struct chring_totals gone;
 };
 
@@ -107,8 +109,9 @@ int chring_service_set_owner(struct net *net, const struct nlattr *name,
 int chring_service_del(struct net *net, const struct nlattr *name,
 		       struct netlink_ext_ack *extack);
 int chring_service_lookup(struct net *net, const struct nlattr *name,
-			  __be32 to_ipv4, __be32 from_ipv4, __be16 from_port,
-			  char *replica, struct netlink_ext_ack *extack);
+			  const struct chring_address *to,
+			  const struct chring_address *from, char *replica,
+			  struct netlink_ext_ack *extack);
 struct chring_service *chring_service_find_locked(struct chring_net *cn,
 						  const char *name);
 struct chring_service *
@@ -117,6 +120,8 @@ chring_service_active_locked(struct chring_net *cn, const struct nlattr *name,
 void chring_service_totals_locked(struct chring_service *service,
 				  struct chring_totals *totals);
 u64 chring_service_refused(const struct chring_service *service);
+
+void chring_service_retire_anchor(struct chring_anchor *anchor);
 
 int chring_service_init(void);
 void chring_service_exit(void);

@@ -40,10 +40,10 @@ static void table_fill(struct chring_table *table,
 	unsigned long index;
 	unsigned int slot;
 
-	table->ports = chring_ports(&service->address);
 	xa_for_each(&service->replicas, index, replica) {
 		table->target[index].sk = replica->sk;
 		table->target[index].counters = replica->counters;
+		table->target[index].ports = chring_ports(replica->port);
 		replica->slots = 0;
 	}
 	chring_ring_fill(&service->ring, CHRING_TABLE_ORDER, table->owner,

@@ -32,17 +32,20 @@ struct chring_counters {
  *	the table keeps the reference until a grace period after it was
  *	replaced
  * @counters: its counters, with the same life time
+ * @ports: that the socket has while it is alive, see chring_ports()
+ *
+ * Of a size that is a power of two: the selector multiplies by it.
  */
 struct chring_target {
 	struct sock *sk;
 	struct chring_counters __percpu *counters;
-};
+	__portpair ports;
+} __aligned(32);
 
 /**
  * struct chring_table - which target gets a flow; immutable once published
  * @rcu: frees it a grace period after it was replaced
  * @nr_targets: length of @target, at least 1
- * @ports: that a target's socket has while it is alive, see chring_ports()
  * @owner: for each slot, the target that owns it
  * @standin: for each slot, the target that serves while the owner is dead
  * @target: the targets
@@ -50,7 +53,6 @@ struct chring_target {
 struct chring_table {
 	struct rcu_head rcu;
 	unsigned int nr_targets;
-	__portpair ports;
 	u16 owner[CHRING_TABLE_SLOTS];
 	u16 standin[CHRING_TABLE_SLOTS];
 	struct chring_target target[] __counted_by(nr_targets);

@@ -11,6 +11,11 @@
 #include <uapi/linux/chring.h>
 
 /* Integer value ranges */
+static const struct netlink_range_validation chring_a_service_device_range = {
+	.min	= 1ULL,
+	.max	= S32_MAX,
+};
+
 static const struct netlink_range_validation chring_a_service_local_port_range = {
 	.min	= 1ULL,
 	.max	= 65535ULL,
@@ -40,6 +45,9 @@ static const struct nla_policy chring_service_new_nl_policy[CHRING_A_SERVICE_OWN
 	[CHRING_A_SERVICE_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
 	[CHRING_A_SERVICE_PROTOCOL] = NLA_POLICY_MAX(NLA_U32, 1),
 	[CHRING_A_SERVICE_LOCAL_IPV4] = NLA_POLICY_EXACT_LEN(4),
+	[CHRING_A_SERVICE_LOCAL_IPV6] = NLA_POLICY_EXACT_LEN(16),
+	[CHRING_A_SERVICE_V6ONLY] = { .type = NLA_FLAG, },
+	[CHRING_A_SERVICE_DEVICE] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_service_device_range),
 	[CHRING_A_SERVICE_LOCAL_PORT] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_service_local_port_range),
 	[CHRING_A_SERVICE_OWNER] = { .type = NLA_U32, },
 };
@@ -90,11 +98,13 @@ static const struct nla_policy chring_replica_del_nl_policy[CHRING_A_REPLICAS_RE
 };
 
 /* CHRING_CMD_LOOKUP - do */
-static const struct nla_policy chring_lookup_nl_policy[CHRING_A_LOOKUP_LOCAL_IPV4 + 1] = {
+static const struct nla_policy chring_lookup_nl_policy[CHRING_A_LOOKUP_LOCAL_IPV6 + 1] = {
 	[CHRING_A_LOOKUP_SERVICE] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
 	[CHRING_A_LOOKUP_REMOTE_IPV4] = NLA_POLICY_EXACT_LEN(4),
+	[CHRING_A_LOOKUP_REMOTE_IPV6] = NLA_POLICY_EXACT_LEN(16),
 	[CHRING_A_LOOKUP_REMOTE_PORT] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_lookup_remote_port_range),
 	[CHRING_A_LOOKUP_LOCAL_IPV4] = NLA_POLICY_EXACT_LEN(4),
+	[CHRING_A_LOOKUP_LOCAL_IPV6] = NLA_POLICY_EXACT_LEN(16),
 };
 
 /* Ops table for chring */
@@ -171,7 +181,7 @@ static const struct genl_split_ops chring_nl_ops[] = {
 		.cmd		= CHRING_CMD_LOOKUP,
 		.doit		= chring_nl_lookup_doit,
 		.policy		= chring_lookup_nl_policy,
-		.maxattr	= CHRING_A_LOOKUP_LOCAL_IPV4,
+		.maxattr	= CHRING_A_LOOKUP_LOCAL_IPV6,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 };

@@ -124,15 +124,39 @@ TEST_F(refusals, a_socket_of_the_other_protocol)
 TEST_F(refusals, a_unix_socket)
 {
 	EXPECT_FD_REFUSED(socket(AF_UNIX, SOCK_STREAM, 0), -EAFNOSUPPORT,
-			  "not an IPv4");
+			  "not of IPv4 or IPv6");
 }
 
+static int ipv6_socket(int protocol, struct in6_addr address, int port)
+{
+	struct sockaddr_in6 sin6 = {
+		.sin6_family = AF_INET6,
+		.sin6_port = htons(port),
+		.sin6_addr = address,
+	};
+	bool tcp = protocol == IPPROTO_TCP;
+	int fd, on = 1;
+
+	fd = socket(AF_INET6, tcp ? SOCK_STREAM : SOCK_DGRAM, 0);
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) ||
+	    bind(fd, (struct sockaddr *)&sin6, sizeof(sin6)) ||
+	    (tcp && listen(fd, 1)))
+		return -1;
+	return fd;
+}
+
+/* It is for IPv6 only, as each on an address of its own. */
 TEST_F(refusals, an_ipv6_socket)
 {
-	int type = variant->protocol == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
+	EXPECT_FD_REFUSED(ipv6_socket(variant->protocol, in6addr_loopback,
+				      PORT + 1),
+			  -EAFNOSUPPORT, "not an IPv4");
+}
 
-	EXPECT_FD_REFUSED(socket(AF_INET6, type, 0), -EAFNOSUPPORT,
-			  "not an IPv4");
+TEST_F(refusals, a_dual_stack_socket_on_the_services_port)
+{
+	EXPECT_FD_REFUSED(ipv6_socket(variant->protocol, in6addr_any, PORT),
+			  -EADDRNOTAVAIL, "bound to [::]:8000");
 }
 
 TEST_F(refusals, an_mptcp_listener)
@@ -251,8 +275,10 @@ TEST_F(refusals, a_socket_of_another_user_than_the_owner)
 			  "socket is of uid 1000, the service's owner is uid 0");
 }
 
-TEST_F(refusals, a_socket_on_another_port)
+TEST_F(refusals, a_udp_socket_on_another_port)
 {
+	if (variant->protocol == IPPROTO_TCP)
+		return;
 	EXPECT_FD_REFUSED(bound_socket(variant->protocol, HERE, PORT + 1),
 			  -EADDRNOTAVAIL,
 			  "bound to 127.0.0.1:8001, the service to 127.0.0.1:8000");

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Taking a command's words one by one, and saying what is wrong with them. */
-#include <arpa/inet.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -86,7 +85,7 @@ enum status no_more_words(const struct args *args)
 	return STATUS_DONE;
 }
 
-static bool parse_number(const char *word, uint32_t min, uint32_t max,
+bool parse_number(const char *word, uint32_t min, uint32_t max,
 			 uint32_t *number)
 {
 	unsigned long long value = 0;
@@ -150,54 +149,4 @@ enum status next_user(struct args *args, uid_t *user)
 		return failure("there is no user '%s'", word);
 	*user = entry->pw_uid;
 	return STATUS_DONE;
-}
-
-static enum status parse_address(const char *word,
-				 union chring_address *address)
-{
-	if (inet_pton(AF_INET, word, &address->in.sin_addr) != 1)
-		return mistake("the address must be an IPv4 address, not '%s'",
-			       word);
-	address->in.sin_family = AF_INET;
-	return STATUS_DONE;
-}
-
-enum status next_address(struct args *args, union chring_address *address)
-{
-	enum status status;
-	const char *word;
-
-	status = next_word(args, "ADDRESS", &word);
-	if (status)
-		return status;
-	memset(address, 0, sizeof(*address));
-	return parse_address(word, address);
-}
-
-enum status next_endpoint(struct args *args, union chring_address *address)
-{
-	enum status status;
-	const char *colon;
-	const char *word;
-	uint32_t port;
-	char *number;
-
-	status = next_word(args, "ADDRESS:PORT", &word);
-	if (status)
-		return status;
-	colon = strrchr(word, ':');
-	if (!colon)
-		return mistake("ADDRESS:PORT has no port in '%s'", word);
-	if (!parse_number(colon + 1, 1, UINT16_MAX, &port))
-		return mistake("the port must be 1..%d, not '%s'", UINT16_MAX,
-			       colon + 1);
-
-	memset(address, 0, sizeof(*address));
-	number = strndup(word, colon - word);
-	if (!number)
-		return failure("out of memory");
-	status = parse_address(number, address);
-	address->in.sin_port = htons(port);
-	free(number);
-	return status;
 }

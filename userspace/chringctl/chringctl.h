@@ -54,7 +54,12 @@ enum status next_number(struct args *args, const char *what, uint32_t min,
 			uint32_t max, uint32_t *number);
 enum status next_protocol(struct args *args, int *protocol);
 enum status next_user(struct args *args, uid_t *user);
+bool parse_number(const char *word, uint32_t min, uint32_t max,
+		  uint32_t *number);
+
+/* address.c */
 enum status next_address(struct args *args, union chring_address *address);
 enum status next_endpoint(struct args *args, union chring_address *address);
+void print_endpoint(const union chring_address *local, bool v6only);
 
 #endif /* CHRINGCTL_H */

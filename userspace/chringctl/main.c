@@ -30,7 +30,7 @@ struct options {
 };
 
 static const struct command commands[] = {
-	{ "service", "add", "NAME tcp|udp ADDRESS:PORT [owner USER]",
+	{ "service", "add", "NAME tcp|udp ADDRESS:PORT [v6only] [owner USER]",
 	  "make a service", service_add },
 	{ "service", "show", "[NAME]",
 	  "show one service, or all", service_show },
@@ -39,7 +39,7 @@ static const struct command commands[] = {
 	{ "service", "del", "NAME",
 	  "remove a service and its replicas", service_del },
 	{ "replica", "add",
-	  "SERVICE NAME pid PID [fd N] [weight W] [NAME pid PID ...]...",
+	  "SERVICE NAME pid PID [fd N|at ADDRESS:PORT] [weight W] [NAME pid PID ...]...",
 	  "add replicas by their processes, all or none", replica_add },
 	{ "replica", "show", "[SERVICE [NAME]]",
 	  "show one replica, those of a service, or all", replica_show },

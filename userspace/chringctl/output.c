@@ -274,6 +274,11 @@ void output_number(enum output_form form, const char *key, uint64_t value)
 	add_number(form, key, text);
 }
 
+void output_bool(enum output_form form, const char *key, bool value)
+{
+	add_number(form, key, value ? "true" : "false");
+}
+
 void output_decimal(enum output_form form, const char *key, double value)
 {
 	char text[32];

@@ -30,6 +30,7 @@ void output_array_end(void);
 void output_word(enum output_form form, const char *key, const char *value);
 void output_string(enum output_form form, const char *key, const char *value);
 void output_number(enum output_form form, const char *key, uint64_t value);
+void output_bool(enum output_form form, const char *key, bool value);
 void output_decimal(enum output_form form, const char *key, double value);
 
 /* In text, what follows is on an indented line of its own. */

@@ -31,10 +31,58 @@ int chring_put_name(struct chring *chring, struct nl_msg *msg, int type,
 int chring_check_address(struct chring *chring,
 			 const union chring_address *address)
 {
-	if (address->sa.sa_family == AF_INET)
+	if (address->sa.sa_family == AF_INET ||
+	    address->sa.sa_family == AF_INET6)
 		return 0;
-	return chring_fail(chring, EAFNOSUPPORT, "the address must be IPv4: %s",
+	return chring_fail(chring, EAFNOSUPPORT,
+			   "the address must be IPv4 or IPv6: %s",
 			   strerror(EAFNOSUPPORT));
+}
+
+/* The port, in host order. */
+in_port_t chring_port(const union chring_address *address)
+{
+	return ntohs(address->sa.sa_family == AF_INET ?
+		     address->in.sin_port : address->in6.sin6_port);
+}
+
+/* Room that an address takes in a message. */
+size_t chring_address_size(void)
+{
+	return nla_total_size(sizeof(struct in6_addr));
+}
+
+/* @address without its port, as the one or the other of two attributes. */
+int chring_put_address(struct chring *chring, struct nl_msg *msg, int ipv4,
+		       int ipv6, const union chring_address *address)
+{
+	int ret;
+
+	if (address->sa.sa_family == AF_INET)
+		ret = nla_put(msg, ipv4, sizeof(address->in.sin_addr),
+			      &address->in.sin_addr);
+	else
+		ret = nla_put(msg, ipv6, sizeof(address->in6.sin6_addr),
+			      &address->in6.sin6_addr);
+	return ret < 0 ? chring_fail_nomem(chring) : 0;
+}
+
+int chring_get_address(struct chring *chring, const struct nlattr *ipv4,
+		       const struct nlattr *ipv6, union chring_address *address)
+{
+	if (ipv4 && nla_len(ipv4) == sizeof(address->in.sin_addr)) {
+		address->in.sin_family = AF_INET;
+		memcpy(&address->in.sin_addr, nla_data(ipv4),
+		       sizeof(address->in.sin_addr));
+		return 0;
+	}
+	if (ipv6 && nla_len(ipv6) == sizeof(address->in6.sin6_addr)) {
+		address->in6.sin6_family = AF_INET6;
+		memcpy(&address->in6.sin6_addr, nla_data(ipv6),
+		       sizeof(address->in6.sin6_addr));
+		return 0;
+	}
+	return chring_fail_reply(chring);
 }
 
 /* A newer kernel's attributes are no error: nla_parse() passes them over. */

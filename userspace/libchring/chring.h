@@ -58,12 +58,15 @@ struct chring;
 /**
  * union chring_address - an address and a port, both in network order
  * @sa: any family; @sa.sa_family tells which
- * @in: AF_INET, the only family that is accepted: others are -EAFNOSUPPORT
+ * @in: AF_INET
+ * @in6: AF_INET6; @in6.sin6_scope_id is the interface of a link-local address.
+ *	Families other than these two are -EAFNOSUPPORT.
  * @storage: gives the union its size
  */
 union chring_address {
 	struct sockaddr sa;
 	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
 	struct sockaddr_storage storage;
 };
 
@@ -84,7 +87,9 @@ enum {
  * struct chring_service - what the kernel tells of a service
  * @name: its name, unique in the network namespace
  * @protocol: IPPROTO_TCP or IPPROTO_UDP
- * @local: where its replicas are bound
+ * @local: where it is, and its replicas are bound, but for TCP ones on other
+ *	ports
+ * @v6only: of an AF_INET6 address: it takes no IPv4. Always true but for ::
  * @owner: the user who owns the replicas' sockets
  * @state: CHRING_SERVICE_...; a later kernel may have more
  * @slots: slots of its table
@@ -104,6 +109,7 @@ struct chring_service {
 	char name[CHRING_NAME_MAX + 1];
 	int protocol;
 	union chring_address local;
+	bool v6only;
 	uid_t owner;
 	uint32_t state;
 	uint32_t slots;
@@ -119,13 +125,16 @@ struct chring_service {
  * struct chring_service_request - a service to be made
  * @name: 1 to CHRING_NAME_MAX bytes of printable ASCII without white space
  * @protocol: IPPROTO_TCP or IPPROTO_UDP
- * @local: address and port that the replicas are bound to, exactly
- * @owner: the user who owns the replicas' sockets, or CHRING_OWNER_SELF
+ * @local: address and port of the service, which replicas are bound to,
+ *	exactly, but for TCP ones on other ports
+ * @v6only: on ::, take no IPv4
+ * @owner: the user who owns the sockets on @local, or CHRING_OWNER_SELF
  */
 struct chring_service_request {
 	const char *name;
 	int protocol;
 	union chring_address local;
+	bool v6only;
 	uid_t owner;
 };
 
@@ -221,7 +230,7 @@ const char *chring_error(const struct chring *chring);
  * Return: 0; -EEXIST where the name, or the address and port, are taken; -EBUSY
  * where they are a service's that is being removed; -EINVAL for a name,
  * protocol, address, port or user that cannot be; -EAFNOSUPPORT for an address
- * that is not AF_INET; -ENOSPC where there are as many services as may be;
+ * of another family; -ENOSPC where there are as many services as may be;
  * -EPERM without the privilege; -ENOMEM.
  */
 int chring_service_new(struct chring *chring,
@@ -298,12 +307,15 @@ int chring_service_del(struct chring *chring, const char *name);
  * Return: 0, or for a socket that cannot be a replica
  *
  * - -EBADF: the descriptor is not open; -ENOTSOCK: it is not a socket
- * - -EAFNOSUPPORT: not IPv4; -EPROTOTYPE: not of the service's protocol
+ * - -EAFNOSUPPORT: does not take the service's family; -EPROTOTYPE: not of its
+ *   protocol
  * - -EXDEV: of another network namespace
- * - -EINVAL: not listening or not bound; bound without SO_REUSEPORT
+ * - -EINVAL: not listening or not bound; on the service's port, but bound
+ *   without SO_REUSEPORT
  * - -EISCONN: a connected UDP socket
- * - -EADDRNOTAVAIL: bound to another address or port, or to a device
- * - -EPERM: of another user than the service's owner
+ * - -EADDRNOTAVAIL: bound to another address, or to a device; UDP on another
+ *   port
+ * - -EPERM: on the service's port, of another user than the service's owner
  * - -EEXIST: a replica already
  *
  * and for the request
@@ -389,13 +401,14 @@ int chring_replica_del(struct chring *chring, const char *service,
  * @service: name of the service
  * @remote: address and port of the client
  * @local: the address that the client sends to, its port is not looked at;
- *	NULL is the service's own, which will not do where that is 0.0.0.0
+ *	NULL is the service's own, which will not do where that is 0.0.0.0 or ::
  * @replica: room for CHRING_NAME_MAX + 1 bytes: the replica's name, or "" where
  *	none would get the flow
  *
  * Return: 0; -ENOENT where there is no such service; -EDESTADDRREQ where @local
  * is needed; -EADDRNOTAVAIL where the service is on another address; -EINVAL
- * for port 0; -EAFNOSUPPORT for an address that is not AF_INET.
+ * for port 0, or addresses of two families; -EAFNOSUPPORT for a family that the
+ * service does not take.
  */
 int chring_lookup(struct chring *chring, const char *service,
 		  const union chring_address *remote,
@@ -420,7 +433,7 @@ int chring_lookup(struct chring *chring, const char *service,
  * -ENOENT where it has no such socket; -ENOTUNIQ where it has several; -EPERM
  * without the right to take it; -EBADF where @fd is not open there; -EOPNOTSUPP
  * where the kernel cannot list sockets (sock_diag); -EAFNOSUPPORT for an
- * address that is not AF_INET.
+ * address of another family.
  */
 int chring_socket_from_pid(struct chring *chring, pid_t pid, int protocol,
 			   const union chring_address *local, int fd);

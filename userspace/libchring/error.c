@@ -23,6 +23,9 @@ static const char *const service_names[] = {
 	[CHRING_A_SERVICE_NAME]		= "name",
 	[CHRING_A_SERVICE_PROTOCOL]	= "protocol",
 	[CHRING_A_SERVICE_LOCAL_IPV4]	= "local-ipv4",
+	[CHRING_A_SERVICE_LOCAL_IPV6]	= "local-ipv6",
+	[CHRING_A_SERVICE_V6ONLY]	= "v6only",
+	[CHRING_A_SERVICE_DEVICE]	= "device",
 	[CHRING_A_SERVICE_LOCAL_PORT]	= "local-port",
 	[CHRING_A_SERVICE_OWNER]	= "owner",
 };
@@ -41,8 +44,10 @@ static const char *const replicas_names[] = {
 static const char *const lookup_names[] = {
 	[CHRING_A_LOOKUP_SERVICE]	= "service",
 	[CHRING_A_LOOKUP_REMOTE_IPV4]	= "remote-ipv4",
+	[CHRING_A_LOOKUP_REMOTE_IPV6]	= "remote-ipv6",
 	[CHRING_A_LOOKUP_REMOTE_PORT]	= "remote-port",
 	[CHRING_A_LOOKUP_LOCAL_IPV4]	= "local-ipv4",
+	[CHRING_A_LOOKUP_LOCAL_IPV6]	= "local-ipv6",
 };
 
 static const struct attr_set service_set = {

@@ -10,14 +10,16 @@ static int put_lookup(struct chring *chring, struct nl_msg *msg,
 	ret = chring_put_name(chring, msg, CHRING_A_LOOKUP_SERVICE, service);
 	if (ret < 0)
 		return ret;
-	if (nla_put(msg, CHRING_A_LOOKUP_REMOTE_IPV4,
-		    sizeof(remote->in.sin_addr), &remote->in.sin_addr) < 0 ||
-	    nla_put_u32(msg, CHRING_A_LOOKUP_REMOTE_PORT,
-			ntohs(remote->in.sin_port)) < 0)
-		return chring_fail_nomem(chring);
-	if (local && nla_put(msg, CHRING_A_LOOKUP_LOCAL_IPV4,
-			     sizeof(local->in.sin_addr),
-			     &local->in.sin_addr) < 0)
+	ret = chring_put_address(chring, msg, CHRING_A_LOOKUP_REMOTE_IPV4,
+				 CHRING_A_LOOKUP_REMOTE_IPV6, remote);
+	if (!ret && local)
+		ret = chring_put_address(chring, msg,
+					 CHRING_A_LOOKUP_LOCAL_IPV4,
+					 CHRING_A_LOOKUP_LOCAL_IPV6, local);
+	if (ret < 0)
+		return ret;
+	if (nla_put_u32(msg, CHRING_A_LOOKUP_REMOTE_PORT,
+			chring_port(remote)) < 0)
 		return chring_fail_nomem(chring);
 	return 0;
 }
@@ -49,7 +51,7 @@ CHRING_EXPORT int chring_lookup(struct chring *chring, const char *service,
 
 	ret = chring_request(chring, &msg, CHRING_CMD_LOOKUP, NLM_F_ACK,
 			     chring_name_size(service) +
-			     2 * nla_total_size(sizeof(struct in_addr)) +
+			     2 * chring_address_size() +
 			     nla_total_size(sizeof(uint32_t)));
 	if (ret < 0)
 		return ret;

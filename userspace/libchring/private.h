@@ -59,6 +59,13 @@ int chring_put_name(struct chring *chring, struct nl_msg *msg, int type,
 		    const char *name);
 int chring_check_address(struct chring *chring,
 			 const union chring_address *address);
+size_t chring_address_size(void);
+int chring_put_address(struct chring *chring, struct nl_msg *msg, int ipv4,
+		       int ipv6, const union chring_address *address);
+int chring_get_address(struct chring *chring, const struct nlattr *ipv4,
+		       const struct nlattr *ipv6,
+		       union chring_address *address);
+in_port_t chring_port(const union chring_address *address);
 int chring_parse(struct chring *chring, struct nlmsghdr *reply,
 		 struct nlattr **attrs, int max);
 int chring_parse_nest(struct chring *chring, struct nlattr *nest,

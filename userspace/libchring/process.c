@@ -27,7 +27,7 @@
 /* A socket at the port that is looked for. */
 struct bound_socket {
 	unsigned long inode;
-	struct in_addr address;
+	union chring_address address;
 	bool found;		/* among the process's descriptors */
 };
 
@@ -35,7 +35,7 @@ struct bound_socket {
 struct search {
 	pid_t pid;
 	int protocol;
-	const struct sockaddr_in *local;
+	const union chring_address *local;
 	struct chring_list sockets;	/* of struct bound_socket */
 	unsigned int found;		/* how many matched */
 	int fd;				/* descriptor of the last of them */
@@ -55,7 +55,15 @@ static int take_socket(struct chring *chring, struct nlmsghdr *reply, void *arg)
 	if (!socket)
 		return -ENOMEM;
 	socket->inode = diag->idiag_inode;
-	socket->address.s_addr = diag->id.idiag_src[0];
+	socket->address.sa.sa_family = diag->idiag_family;
+	if (diag->idiag_family == AF_INET) {
+		socket->address.in.sin_addr.s_addr = diag->id.idiag_src[0];
+		socket->address.in.sin_port = diag->id.idiag_sport;
+	} else {
+		memcpy(&socket->address.in6.sin6_addr, diag->id.idiag_src,
+		       sizeof(struct in6_addr));
+		socket->address.in6.sin6_port = diag->id.idiag_sport;
+	}
 	return 0;
 }
 
@@ -65,10 +73,10 @@ static int list_sockets(struct chring *chring, struct nl_sock *sock,
 {
 	bool tcp = search->protocol == IPPROTO_TCP;
 	struct inet_diag_req_v2 request = {
-		.sdiag_family	= AF_INET,
+		.sdiag_family	= search->local->sa.sa_family,
 		.sdiag_protocol	= search->protocol,
 		.idiag_states	= 1 << (tcp ? TCP_LISTEN : TCP_CLOSE),
-		.id.idiag_sport	= search->local->sin_port,
+		.id.idiag_sport	= htons(chring_port(search->local)),
 	};
 	struct nl_msg *msg;
 	int ret;
@@ -120,15 +128,30 @@ static struct bound_socket *by_inode(const struct search *search,
 	return NULL;
 }
 
+static bool same_address(const union chring_address *a,
+			 const union chring_address *b)
+{
+	if (a->sa.sa_family == AF_INET)
+		return a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
+	return !memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr,
+		       sizeof(a->in6.sin6_addr));
+}
+
 /* "ADDRESS:PORT", in a buffer of @size bytes. */
-static const char *address_text(const struct search *search,
-				const struct in_addr *address, char *text,
+static const char *address_text(const union chring_address *address, char *text,
 				size_t size)
 {
-	char number[INET_ADDRSTRLEN];
+	char number[INET6_ADDRSTRLEN];
 
-	inet_ntop(AF_INET, address, number, sizeof(number));
-	snprintf(text, size, "%s:%u", number, ntohs(search->local->sin_port));
+	if (address->sa.sa_family == AF_INET) {
+		inet_ntop(AF_INET, &address->in.sin_addr, number,
+			  sizeof(number));
+		snprintf(text, size, "%s:%u", number, chring_port(address));
+	} else {
+		inet_ntop(AF_INET6, &address->in6.sin6_addr, number,
+			  sizeof(number));
+		snprintf(text, size, "[%s]:%u", number, chring_port(address));
+	}
 	return text;
 }
 
@@ -150,11 +173,10 @@ static void take_descriptor(struct search *search, int dir, const char *name)
 	if (!socket)
 		return;
 
-	if (socket->address.s_addr != search->local->sin_addr.s_addr) {
+	if (!same_address(&socket->address, search->local)) {
 		snprintf(search->elsewhere, sizeof(search->elsewhere),
 			 " (fd %d has %s)", atoi(name),
-			 address_text(search, &socket->address, text,
-				      sizeof(text)));
+			 address_text(&socket->address, text, sizeof(text)));
 		return;
 	}
 
@@ -190,8 +212,7 @@ static int fail_not_found(struct chring *chring, const struct search *search)
 			   "process %d has no %s socket %s %s%s%s",
 			   search->pid, tcp ? "TCP" : "UDP",
 			   tcp ? "listening on" : "bound to",
-			   address_text(search, &search->local->sin_addr, text,
-					sizeof(text)),
+			   address_text(search->local, text, sizeof(text)),
 			   search->elsewhere, netns);
 }
 
@@ -238,7 +259,7 @@ static int search_process(struct chring *chring, struct search *search)
 }
 
 static int find_descriptor(struct chring *chring, pid_t pid, int protocol,
-			   const struct sockaddr_in *local)
+			   const union chring_address *local)
 {
 	struct search search = {
 		.pid = pid,
@@ -274,7 +295,7 @@ CHRING_EXPORT int chring_socket_from_pid(struct chring *chring, pid_t pid,
 		return fail_open(chring, pid, errno);
 
 	if (fd < 0)
-		fd = find_descriptor(chring, pid, protocol, &local->in);
+		fd = find_descriptor(chring, pid, protocol, local);
 	if (fd < 0) {
 		close(pidfd);
 		return fd;

@@ -35,16 +35,25 @@ static int named_request(struct chring *chring, struct nl_msg **msg, int cmd,
 static int put_service(struct chring *chring, struct nl_msg *msg,
 		       const struct chring_service_request *request)
 {
-	const struct sockaddr_in *local = &request->local.in;
+	const union chring_address *local = &request->local;
 	int protocol = CHRING_PROTOCOL_TCP;
+	uint32_t device = 0;
+	int ret;
 
 	if (request->protocol == IPPROTO_UDP)
 		protocol = CHRING_PROTOCOL_UDP;
+	if (local->sa.sa_family == AF_INET6)
+		device = local->in6.sin6_scope_id;
+
+	ret = chring_put_address(chring, msg, CHRING_A_SERVICE_LOCAL_IPV4,
+				 CHRING_A_SERVICE_LOCAL_IPV6, local);
+	if (ret < 0)
+		return ret;
 	if (nla_put_u32(msg, CHRING_A_SERVICE_PROTOCOL, protocol) < 0 ||
-	    nla_put(msg, CHRING_A_SERVICE_LOCAL_IPV4, sizeof(local->sin_addr),
-		    &local->sin_addr) < 0 ||
 	    nla_put_u32(msg, CHRING_A_SERVICE_LOCAL_PORT,
-			ntohs(local->sin_port)) < 0)
+			chring_port(local)) < 0 ||
+	    (device && nla_put_u32(msg, CHRING_A_SERVICE_DEVICE, device) < 0) ||
+	    (request->v6only && nla_put_flag(msg, CHRING_A_SERVICE_V6ONLY) < 0))
 		return chring_fail_nomem(chring);
 
 	if (request->owner != CHRING_OWNER_SELF &&
@@ -70,8 +79,8 @@ CHRING_EXPORT int chring_service_new(struct chring *chring,
 
 	ret = named_request(chring, &msg, CHRING_CMD_SERVICE_NEW, NLM_F_ACK,
 			    request->name,
-			    3 * nla_total_size(sizeof(uint32_t)) +
-			    nla_total_size(sizeof(struct in_addr)));
+			    5 * nla_total_size(sizeof(uint32_t)) +
+			    chring_address_size());
 	if (ret < 0)
 		return ret;
 	ret = put_service(chring, msg, request);
@@ -105,8 +114,8 @@ static int parse_service(struct chring *chring, struct nlmsghdr *reply,
 			 struct chring_service *service)
 {
 	struct nlattr *attrs[CHRING_A_SERVICE_MAX + 1];
-	struct sockaddr_in *local = &service->local.in;
-	struct nlattr *address;
+	union chring_address *local = &service->local;
+	in_port_t port;
 	int ret;
 
 	ret = chring_parse(chring, reply, attrs, CHRING_A_SERVICE_MAX);
@@ -128,13 +137,19 @@ static int parse_service(struct chring *chring, struct nlmsghdr *reply,
 		return chring_fail_reply(chring);
 	}
 
-	address = attrs[CHRING_A_SERVICE_LOCAL_IPV4];
-	if (!address || nla_len(address) != sizeof(local->sin_addr))
-		return chring_fail_reply(chring);
-	local->sin_family = AF_INET;
-	memcpy(&local->sin_addr, nla_data(address), sizeof(local->sin_addr));
-	local->sin_port =
-		htons(chring_get_uint(attrs[CHRING_A_SERVICE_LOCAL_PORT]));
+	ret = chring_get_address(chring, attrs[CHRING_A_SERVICE_LOCAL_IPV4],
+				 attrs[CHRING_A_SERVICE_LOCAL_IPV6], local);
+	if (ret < 0)
+		return ret;
+	port = htons(chring_get_uint(attrs[CHRING_A_SERVICE_LOCAL_PORT]));
+	if (local->sa.sa_family == AF_INET) {
+		local->in.sin_port = port;
+	} else {
+		local->in6.sin6_port = port;
+		local->in6.sin6_scope_id =
+			chring_get_uint(attrs[CHRING_A_SERVICE_DEVICE]);
+	}
+	service->v6only = attrs[CHRING_A_SERVICE_V6ONLY];
 
 	service->owner = chring_get_uint(attrs[CHRING_A_SERVICE_OWNER]);
 	service->state = chring_get_uint(attrs[CHRING_A_SERVICE_STATE]);

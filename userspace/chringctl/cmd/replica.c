@@ -13,6 +13,7 @@ struct wanted {
 	uint32_t pid;
 	uint32_t weight;
 	int fd;
+	union chring_address at;
 };
 
 struct wanted_list {
@@ -41,6 +42,7 @@ static enum status next_wanted(struct args *args, struct wanted *wanted)
 	wanted->pid = 0;
 	wanted->weight = 0;
 	wanted->fd = -1;
+	wanted->at.sa.sa_family = AF_UNSPEC;
 
 	while (!status && args->left) {
 		if (take_word(args, "pid")) {
@@ -50,6 +52,9 @@ static enum status next_wanted(struct args *args, struct wanted *wanted)
 		} else if (take_word(args, "fd")) {
 			given = wanted->fd >= 0;
 			status = next_fd(args, &wanted->fd);
+		} else if (take_word(args, "at")) {
+			given = wanted->at.sa.sa_family;
+			status = next_endpoint(args, &wanted->at);
 		} else if (take_word(args, "weight")) {
 			given = wanted->weight;
 			status = next_number(args, "weight", 1,
@@ -69,12 +74,15 @@ static enum status check_for_add(const struct wanted *wanted)
 {
 	if (!wanted->pid)
 		return mistake("pid is missing for replica '%s'", wanted->name);
+	if (wanted->fd >= 0 && wanted->at.sa.sa_family)
+		return mistake("fd and at are both given for replica '%s'",
+			       wanted->name);
 	return STATUS_DONE;
 }
 
 static enum status check_for_set(const struct wanted *wanted)
 {
-	if (wanted->pid || wanted->fd >= 0)
+	if (wanted->pid || wanted->fd >= 0 || wanted->at.sa.sa_family)
 		return mistake("only the weight of replica '%s' can be set",
 			       wanted->name);
 	if (!wanted->weight)
@@ -137,7 +145,9 @@ static int take_sockets(struct chring *chring, const char *service_name,
 	for (i = 0; i < list->count; i++) {
 		wanted = &list->items[i];
 		ret = chring_socket_from_pid(chring, wanted->pid,
-					     service.protocol, &service.local,
+					     service.protocol,
+					     wanted->at.sa.sa_family ?
+					     &wanted->at : &service.local,
 					     wanted->fd);
 		if (ret < 0)
 			return ret;

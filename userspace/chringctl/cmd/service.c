@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <arpa/inet.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -23,6 +22,8 @@ enum status service_add(struct chring *chring, struct args *args)
 		status = next_protocol(args, &request.protocol);
 	if (!status)
 		status = next_endpoint(args, &request.local);
+	if (!status)
+		request.v6only = take_word(args, "v6only");
 	if (!status && take_word(args, "owner"))
 		status = next_user(args, &request.owner);
 	if (!status)
@@ -106,19 +107,6 @@ enum status service_del(struct chring *chring, struct args *args)
 	return await_removal(chring, name);
 }
 
-static void print_local(const struct sockaddr_in *local)
-{
-	char address[INET_ADDRSTRLEN];
-	char endpoint[INET_ADDRSTRLEN + 6];
-
-	inet_ntop(AF_INET, &local->sin_addr, address, sizeof(address));
-	snprintf(endpoint, sizeof(endpoint), "%s:%u", address,
-		 ntohs(local->sin_port));
-	output_word(OUTPUT_TEXT, NULL, endpoint);
-	output_string(OUTPUT_JSON, "local-ipv4", address);
-	output_number(OUTPUT_JSON, "local-port", ntohs(local->sin_port));
-}
-
 static void print_owner(uid_t owner)
 {
 	const struct passwd *entry = getpwuid(owner);
@@ -136,7 +124,7 @@ static void print_service(const struct chring_service *service)
 	output_word(OUTPUT_BOTH, "name", service->name);
 	output_word(OUTPUT_BOTH, "protocol",
 		    service->protocol == IPPROTO_TCP ? "tcp" : "udp");
-	print_local(&service->local.in);
+	print_endpoint(&service->local, service->v6only);
 	print_owner(service->owner);
 	output_break();
 	output_string(OUTPUT_BOTH, "state",

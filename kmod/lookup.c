@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Look-ups: the kernel's own, asked by hand with a packet that nobody sent.
+ */
+
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/skbuff.h>
+#include <net/inet6_hashtables.h>
+#include <net/inet_hashtables.h>
+#include <net/net_namespace.h>
+#include <net/tcp.h>
+#include <net/udp.h>
+
+#include "anchor.h"
+#include "lookup.h"
+#include "selector.h"
+#include "target.h"
+
+static unsigned int transport_len(const struct chring_address *to)
+{
+	return to->protocol == IPPROTO_TCP ? sizeof(struct tcphdr) :
+					     sizeof(struct udphdr);
+}
+
+static void put_ipv4(struct sk_buff *skb, const struct chring_address *to,
+		     const struct chring_address *from)
+{
+	struct iphdr *iph = skb_put_zero(skb, sizeof(*iph));
+
+	skb->protocol = htons(ETH_P_IP);
+	iph->version = 4;
+	iph->ihl = sizeof(*iph) / 4;
+	iph->ttl = 64;
+	iph->protocol = to->protocol;
+	iph->saddr = from->ipv4;
+	iph->daddr = to->ipv4;
+	iph->tot_len = htons(sizeof(*iph) + transport_len(to));
+}
+
+static void put_ipv6(struct sk_buff *skb, const struct chring_address *to,
+		     const struct chring_address *from)
+{
+	struct ipv6hdr *iph = skb_put_zero(skb, sizeof(*iph));
+
+	skb->protocol = htons(ETH_P_IPV6);
+	iph->version = 6;
+	iph->hop_limit = 64;
+	iph->nexthdr = to->protocol;
+	iph->saddr = from->ipv6;
+	iph->daddr = to->ipv6;
+	iph->payload_len = htons(transport_len(to));
+}
+
+static void put_transport(struct sk_buff *skb, const struct chring_address *to,
+			  const struct chring_address *from)
+{
+	/* Both headers begin with the ports */
+	struct tcphdr *th = skb_put_zero(skb, transport_len(to));
+
+	th->source = from->port;
+	th->dest = to->port;
+	if (to->protocol == IPPROTO_TCP) {
+		th->doff = sizeof(*th) / 4;
+		th->syn = 1;
+	} else {
+		((struct udphdr *)th)->len = htons(sizeof(struct udphdr));
+	}
+}
+
+/* A packet as the protocols see it during look-up, its data at the transport */
+static struct sk_buff *probe_alloc(struct net *net,
+				   const struct chring_address *to,
+				   const struct chring_address *from)
+{
+	struct sk_buff *skb;
+
+	skb = alloc_skb(sizeof(struct ipv6hdr) + transport_len(to), GFP_KERNEL);
+	if (!skb)
+		return NULL;
+	skb->dev = net->loopback_dev;
+	skb_reset_network_header(skb);
+	if (to->family == AF_INET)
+		put_ipv4(skb, to, from);
+	else
+		put_ipv6(skb, to, from);
+	skb_pull(skb, skb->len);
+	skb_reset_transport_header(skb);
+	put_transport(skb, to, from);
+	return skb;
+}
+
+static struct sock *find_ipv4(struct net *net, struct sk_buff *skb,
+			      const struct chring_address *to,
+			      const struct chring_address *from, int dif)
+{
+	if (to->protocol == IPPROTO_TCP)
+		return __inet_lookup_listener(net,
+					      net->ipv4.tcp_death_row.hashinfo,
+					      skb, sizeof(struct tcphdr),
+					      from->ipv4, from->port, to->ipv4,
+					      ntohs(to->port), dif, 0);
+	return __udp4_lib_lookup(net, from->ipv4, from->port, to->ipv4,
+				 to->port, dif, 0, net->ipv4.udp_table, skb);
+}
+
+static struct sock *find_ipv6(struct net *net, struct sk_buff *skb,
+			      const struct chring_address *to,
+			      const struct chring_address *from, int dif)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	if (to->protocol == IPPROTO_TCP)
+		return inet6_lookup_listener(net,
+					     net->ipv4.tcp_death_row.hashinfo,
+					     skb, sizeof(struct tcphdr),
+					     &from->ipv6, from->port, &to->ipv6,
+					     ntohs(to->port), dif, 0);
+	return __udp6_lib_lookup(net, &from->ipv6, from->port, &to->ipv6,
+				 to->port, dif, 0, net->ipv4.udp_table, skb);
+#else
+	return NULL;
+#endif
+}
+
+/**
+ * chring_lookup - ask the kernel which socket a new flow would get
+ * @selector: of the service; it counts nothing for the look-up
+ * @anchor: the service's home anchor
+ * @net: network namespace of the service
+ * @to: address that the flow is sent to; its device is where it comes in, 0 for
+ *	the loopback device
+ * @from: address of the client, of the same family
+ *
+ * Context: may sleep. No other look-up on @selector at the same time.
+ * Return: the socket, to be compared only, or NULL where there is none; an
+ * error pointer on -ENOMEM.
+ */
+struct sock *chring_lookup(struct chring_selector *selector,
+			   struct chring_anchor *anchor, struct net *net,
+			   const struct chring_address *to,
+			   const struct chring_address *from)
+{
+	int dif = to->device ?: net->loopback_dev->ifindex;
+	struct sk_buff *skb;
+	struct sock *sk;
+
+	skb = probe_alloc(net, to, from);
+	if (!skb)
+		return ERR_PTR(-ENOMEM);
+	chring_selector_probe(selector, anchor->prog, to->protocol, skb);
+
+	/* The protocols look up with BH off */
+	local_bh_disable();
+	rcu_read_lock();
+	sk = to->family == AF_INET ? find_ipv4(net, skb, to, from, dif) :
+				     find_ipv6(net, skb, to, from, dif);
+	rcu_read_unlock();
+	local_bh_enable();
+
+	chring_selector_probe(selector, anchor->prog, to->protocol, NULL);
+	kfree_skb(skb);
+	return sk;
+}
