@@ -12,7 +12,6 @@
 
 #define BATCH		32
 
-
 void sources_fill(uint16_t *sources, int n)
 {
 	int i;

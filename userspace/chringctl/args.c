@@ -86,7 +86,7 @@ enum status no_more_words(const struct args *args)
 }
 
 bool parse_number(const char *word, uint32_t min, uint32_t max,
-			 uint32_t *number)
+		  uint32_t *number)
 {
 	unsigned long long value = 0;
 	const char *digit;

@@ -14,14 +14,16 @@ _chringctl_names()	# OBJECT VERB [SERVICE]
 _chringctl_keys()	# OBJECT VERB PREVIOUS-WORD
 {
 	case "$1 $2 $3" in
-	*" pid" | *" fd" | *" weight" | *" from" | *" to")
+	*" pid" | *" fd" | *" at" | *" weight" | *" from" | *" to")
 		return ;;
 	*" owner")
 		compgen -u ;;
-	"service add"* | "service set"*)
+	"service add"*)
+		echo v6only owner ;;
+	"service set"*)
 		echo owner ;;
 	"replica add"*)
-		echo pid fd weight ;;
+		echo pid fd at weight ;;
 	"replica set"*)
 		echo weight
 		_chringctl_names replica show "${words[2]}" ;;
