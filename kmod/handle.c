@@ -154,7 +154,7 @@ int chring_handle_stat(struct chring_handle *handle,
 	if (!lock->holder)
 		goto unlock;
 	stat->flags |= CHRING_STAT_HELD;
-	stat->held_ns = ktime_get_ns() - lock->since;
+	stat->held_ns = ktime_get_coarse_ns() - lock->since;
 	if (lock->holder == handle)
 		stat->flags |= CHRING_STAT_MINE;
 	if (lock->holder->owner && (handle->may_read || lock->holder == handle))

@@ -40,7 +40,7 @@ struct task_struct;
  * @map: what is, or can be, mapped; NULL before the first mmap()
  * @seen: the word, without flags, as it was last believed or stored
  * @holder: the handle that @seen names
- * @since: when @seen was, ns
+ * @since: when @holder was first seen to be it, ns, to a tick
  * @dead_token: of the last holder, while there is @news
  * @waiters: &struct chring_waiter, in the order of their coming
  * @handles: &struct chring_handle

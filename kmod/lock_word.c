@@ -145,7 +145,8 @@ static void see(struct chring_lock *lock, u64 word,
 {
 	lock->seen = word;
 	lock->holder = holder;
-	lock->since = ktime_get_ns();
+	if (holder)
+		lock->since = ktime_get_coarse_ns();
 }
 
 static void corrupt(struct chring_lock *lock)

@@ -20,11 +20,8 @@
 #include "lockdev.h"
 #include "lockspace.h"
 
-/*
- * Takes an argument of a size of its own; to begin with each is as large as it
- * is here. Returns that size, or an error.
- */
-static int get_arg(void *arg, size_t size, void __user *user)
+/* An argument of a size of its own; to begin with each is as large as it is here. */
+static noinline int get_sized_arg(void *arg, size_t size, void __user *user)
 {
 	u32 given;
 	int err;
@@ -39,7 +36,20 @@ static int get_arg(void *arg, size_t size, void __user *user)
 	return err ?: given;
 }
 
-static int put_arg(void __user *user, const void *arg, size_t size)
+/*
+ * Takes an argument, and returns its size, or an error. Most callers were
+ * compiled with the size that it has here, and one copy will do; inline, as
+ * copies of a size that the compiler knows need no check against the stack.
+ */
+static __always_inline int get_arg(void *arg, size_t size, void __user *user)
+{
+	if (!copy_from_user(arg, user, size) && *(u32 *)arg == size)
+		return size;
+	return get_sized_arg(arg, size, user);
+}
+
+static __always_inline int put_arg(void __user *user, const void *arg,
+				   size_t size)
 {
 	return copy_to_user(user, arg, size) ? -EFAULT : 0;
 }
