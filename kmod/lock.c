@@ -48,7 +48,9 @@ MODULE_PARM_DESC(handoff_us, "Wait after which an adaptive lock is handed over")
  * A waiter looks at the word of its own accord from time to time: who has it
  * mapped can wipe WAITERS, and then nobody wakes anybody.
  */
-#define LOOK_AGAIN	(HZ / 4)
+static unsigned int look_again_ms = 250;
+module_param(look_again_ms, uint, 0644);
+MODULE_PARM_DESC(look_again_ms, "Time after which a waiter looks unwoken");
 
 /**
  * struct wakeup - what is to be done once the lock's lock is let go
@@ -274,15 +276,17 @@ static int give_up(struct chring_waiter *waiter, int reason)
 static bool sleep_until(const struct chring_lock *lock, ktime_t deadline)
 {
 	bool looks = !(READ_ONCE(lock->flags) & CHRING_LOCK_STRICT);
+	unsigned int look_ms = max(READ_ONCE(look_again_ms), 1U);
 	ktime_t next;
 
 	if (deadline == KTIME_MAX) {
-		schedule_timeout(looks ? LOOK_AGAIN : MAX_SCHEDULE_TIMEOUT);
+		schedule_timeout(looks ? msecs_to_jiffies(look_ms) :
+					 MAX_SCHEDULE_TIMEOUT);
 		return true;
 	}
-	next = ktime_add_ns(ktime_get(), jiffies_to_nsecs(LOOK_AGAIN));
+	next = ktime_add_ms(ktime_get(), look_ms);
 	if (looks && ktime_before(next, deadline)) {
-		schedule_timeout(LOOK_AGAIN);
+		schedule_timeout(msecs_to_jiffies(look_ms));
 		return true;
 	}
 	return schedule_hrtimeout_range(&deadline, current->timer_slack_ns,

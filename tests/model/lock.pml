@@ -68,11 +68,12 @@ byte epoch;
 
 /* The kernel's, under the spinlock */
 bool spinlock;
-byte fseq, fowner;			/* the word as it was frozen */
+byte seen, holder;			/* seq and handle, as last seen or stored */
+bool nudged;				/* a wake-up without hand-over is due */
 chan queue = [N] of { byte };
 byte news;				/* dead token + 1, or 0 */
 bool granted[THREADS];
-bool woken[THREADS];			/* as head, without hand-off */
+bool was_nudged[THREADS];
 
 /* The scheduler's, and a waiter's frame on its stack */
 bool running[THREADS];
@@ -88,7 +89,7 @@ bool waits[THREADS];
 
 /* ---- what is true */
 
-inline truth_take(thread)
+inline truth_take(thread, seq_taken)
 {
 	assert(!truth_holder);			/* mutual exclusion */
 	if
@@ -104,7 +105,7 @@ inline truth_take(thread)
 	truth_holder = thread;
 	truth_lost[thread] = false;
 #ifndef LIVE
-	truth_token[thread] = TOKEN(epoch, seq);
+	truth_token[thread] = TOKEN(epoch, seq_taken);
 	assert(truth_token[thread] > truth_last);	/* tokens rise */
 	truth_last = truth_token[thread];
 #endif
@@ -117,124 +118,143 @@ inline truth_is_mine(thread)
 
 /* ---- the kernel */
 
-#ifdef BUG_NO_FREEZE
-#define FLAGS_OF_FROZEN
-#else
-#define FLAGS_OF_FROZEN W = true; K = true;
-#endif
-
 inline freeze()
 {
-	fseq = seq;
-	fowner = owner;
-	FLAGS_OF_FROZEN
+	seen = seq;
+	holder = owner;
+#ifndef BUG_NO_FREEZE
+	W = true;
+	K = true;
+#endif
+}
+
+#ifdef BUG_HANDOVER_CLEARS_W
+#define WAITERS (len(queue) > 0 && !nudged && !next)
+#else
+#define WAITERS (len(queue) > 0 && !nudged)
+#endif
+
+/* What is seen and held between sections is of no interest */
+inline thaw()
+{
+	seq = seen;
+	owner = holder;
+	W = WAITERS;
+	K = news && !holder;
+	seen = 0;
+	holder = 0;
+	nudged = false;
 }
 
 #ifdef LIVE
 #define LOCK_AND_FREEZE atomic { freeze();
-#define UNLOCK fseq = 0; fowner = 0; }
+#define THAW_AND_UNLOCK thaw(); }
 #else
-#define LOCK_AND_FREEZE atomic { !spinlock -> spinlock = true; freeze(); } atomic {
-#define UNLOCK fseq = 0; fowner = 0; spinlock = false; }
+#define LOCK_AND_FREEZE						\
+	atomic { !spinlock -> spinlock = true; freeze(); }	\
+	atomic {
+#define THAW_AND_UNLOCK thaw(); spinlock = false; }
 #endif
 
 /* Never under the spinlock */
-inline wake(thread)
+inline wake_up(task)
 {
 	if
-	:: thread ->
+	:: task ->
 #ifdef BUG_WAKE_BY_FRAME
-		assert(frame[thread]);
+		assert(frame[task]);
 #endif
-		running[thread] = true;
-		thread = 0;
+		running[task] = true;
+		task = 0;
 	:: else
 	fi
 }
 
-inline store(s, o, w, k)
-{
-	seq = s;
-	owner = o;
-	W = w;
-	K = k;
-}
-
-inline restore()
+inline dequeue(thread)
 {
 	if
-	:: fowner -> store(fseq, fowner, len(queue) > 0, false)
-	:: else -> store(fseq, 0, len(queue) > 0, news > 0)
+	:: queue ?? [eval(thread)] -> queue ?? eval(thread)
+	:: else
 	fi
 }
 
-/* Nobody holds the lock, and @thread is not queued */
-inline grant(thread)
+/* Nobody holds the lock */
+inline take(thread)
 {
 	if
 #ifdef BUG_NO_CARRY
-	:: LAST(fseq) -> fseq = 0;
+	:: LAST(seen) -> seen = 0;
 #else
-	:: LAST(fseq) -> epoch++; fseq = 0;
+	:: LAST(seen) -> epoch++; seen = 0;
 #endif
-	:: else -> fseq = NEXT(fseq);
+	:: else -> seen = NEXT(seen);
 	fi;
-#ifdef BUG_GRANT_WITHOUT_W
-	store(fseq, ID(thread), false, false);
-#else
-	store(fseq, ID(thread), len(queue) > 0, false);
-#endif
-	truth_take(thread);
-	assert(news == truth_news);		/* told, once, and only if true */
+	holder = ID(thread);
+	truth_take(thread, seen);
+	assert(news == truth_news);	/* told, once, and only if true */
 	news = 0;
 	truth_news = 0;
 }
 
-/* Nobody holds the lock any more. Sets @next to who is to be woken. */
+/*
+ * How long the first waiter has waited is not modelled: it may be overdue or
+ * not, but once it was nudged, and not served, it is.
+ */
+#ifdef BUG_NO_HANDOFF
+#define IS_DUE (!ADAPTIVE || news)
+#else
+#define IS_DUE true
+#endif
+#define IS_EARLY(waiter) (ADAPTIVE && !news && !was_nudged[waiter])
+
+/* Nobody holds the lock: whose turn is it? Sets @next to who is to be woken. */
 inline pass_on(next)
 {
-	truth_holder = 0;
 	if
-	:: len(queue) > 0 ->
+	:: len(queue) > 0 && !next ->
 		queue ? <next>;
 		if
-		:: ADAPTIVE && !news && !woken[next] ->
+		:: IS_DUE -> queue ? next; take(next); granted[next] = true
+		:: IS_EARLY(next) ->
 #ifndef BUG_NO_HANDOFF
-			woken[next] = true;
+			was_nudged[next] = true;
 #endif
+			nudged = true;
 #ifdef BUG_WAKE_NOBODY
 			next = 0;
 #endif
-			store(fseq, 0, false, false);
-#ifdef BUG_NO_HANDOFF
-		:: !ADAPTIVE || news ->
-#else
-		:: true ->
-#endif
-			queue ? next;
-			grant(next);
-			granted[next] = true;
 		fi
-	:: else -> store(fseq, 0, false, news > 0)
+	:: else
 	fi
 }
 
-/* Wakes the first waiter if nobody has the lock: @gone might have been woken */
-inline leave_queue(thread, next)
+#define IS_QUEUED (queue ?? [eval(_pid)])
+#define IS_FIRST (len(queue) == 0 || queue ? [eval(_pid)])
+#define MAY_TAKE (IS_FIRST || ADAPTIVE)
+
+inline clear()
 {
-	queue ?? eval(thread);
-	truth_queue ?? eval(thread);
-	woken[thread] = false;
-#ifndef BUG_LEAVE_ALONE
-	if
-	:: !fowner && len(queue) > 0 -> queue ? <next>
-	:: else
-	fi;
-#endif
-	restore();
+	holder = 0;
+	truth_holder = 0
 }
 
 /* ---- a thread: libchring, and the system calls it is in */
+
+/* As the kernel tells it */
+inline acquired(e, s)
+{
+	atomic {
+		running[_pid] = true;
+		granted[_pid] = false;
+		was_nudged[_pid] = false;
+		frame[_pid] = false;
+		got = false;
+#ifndef LIVE
+		e = truth_token[_pid] / (SEQMAX + 1);
+		s = truth_token[_pid] % (SEQMAX + 1);
+#endif
+	}
+}
 
 #define MAY_DIE if :: IS(DIES) -> goto dead :: true fi
 
@@ -277,7 +297,7 @@ again:
 			owner = THREADS;
 #endif
 			assert(!truth_news);
-			truth_take(_pid)
+			truth_take(_pid, s)
 		:: else -> e = 0; s = 0; w = false; goto slow
 		fi
 	}
@@ -298,21 +318,19 @@ again:
 		:: else
 		fi
 	}
-	/* The epoch moved: which one is the seq of? */
+	/* The epoch moved: which one is the seq of? CHRING_IOC_STAT */
 	LOCK_AND_FREEZE
 		if
 #ifdef BUG_STAT_OF_TWIN
-		:: fowner == ID(_pid) ->
-			s = fseq;
+		:: holder == ID(_pid) -> s = seen;
 #else
-		:: fowner == ID(_pid) && fseq == s ->
+		:: holder == ID(_pid) && seen == s ->
 #endif
 			e = epoch;
 			got = true
 		:: else -> e = 0; s = 0
-		fi;
-		restore();
-	UNLOCK
+		fi
+	THAW_AND_UNLOCK
 	atomic {
 		MAY_DIE;
 		waits[_pid] = false;
@@ -328,41 +346,36 @@ again:
 
 /* Acquire: in the kernel */
 slow:
-	atomic { MAY_DIE }
-	LOCK_AND_FREEZE
-		if
-		:: !fowner && (ADAPTIVE || !len(queue)) ->
-			grant(_pid); e = epoch; s = fseq; got = true
-		:: else ->
-#ifdef BUG_SORTED_QUEUE
-			queue !! _pid;
-#else
-			queue ! _pid;
-#endif
-			truth_queue ! _pid;
-			frame[_pid] = true;
-#ifdef BUG_NO_FREEZE
-			W = true;
-#else
-			restore();
-#endif
-		fi;
-	UNLOCK
+	atomic { MAY_DIE; frame[_pid] = true }
 	do
-	:: got -> break
-	:: else ->
+	:: true ->
+		/* look() */
 		LOCK_AND_FREEZE
 			running[_pid] = false;
-			if
-			:: granted[_pid] -> got = true; restore()
-			:: !granted[_pid] && queue ? [eval(_pid)] && !fowner ->
-				queue ? eval(_pid); got = true; grant(_pid)
-			:: else -> restore()
-			fi;
 #ifdef BUG_SLEEP_LATE
 			running[_pid] = true;
 #endif
-		UNLOCK
+			if
+			:: granted[_pid] -> got = true
+			:: !granted[_pid] && !holder && MAY_TAKE ->
+				dequeue(_pid);
+				take(_pid);
+				got = true
+			:: !granted[_pid] && (holder || !IS_FIRST) && IS_QUEUED
+			:: !granted[_pid] && (holder || !IS_FIRST) && !IS_QUEUED ->
+				if
+				:: !holder -> pass_on(next)
+				:: else
+				fi;
+#ifdef BUG_SORTED_QUEUE
+				queue !! _pid;
+#else
+				queue ! _pid;
+#endif
+				truth_queue ! _pid
+			fi;
+		THAW_AND_UNLOCK
+		wake_up(next);
 #ifdef BUG_SLEEP_LATE
 		running[_pid] = false;
 #endif
@@ -372,9 +385,9 @@ slow:
 		fi;
 		if
 		:: running[_pid]
-		:: IS(DIES | LEAVES) -> goto leave
+		:: IS(DIES | LEAVES) -> goto give_up
 #if defined(WIPES) && !defined(BUG_NO_SLICES)
-		:: true			/* the slice is over */
+		:: true			/* LOOK_AGAIN has passed */
 #endif
 		fi;
 		if
@@ -382,15 +395,7 @@ slow:
 		:: else
 		fi
 	od;
-	atomic {
-		running[_pid] = true; granted[_pid] = false;
-		woken[_pid] = false; frame[_pid] = false; got = false;
-		/* As the kernel tells */
-#ifndef LIVE
-		e = truth_token[_pid] / (SEQMAX + 1);
-		s = truth_token[_pid] % (SEQMAX + 1);
-#endif
-	}
+	acquired(e, s);
 
 critical:
 	atomic { MAY_DIE; waits[_pid] = false; w = false; truth_is_mine(_pid) }
@@ -415,58 +420,69 @@ critical:
 	LOCK_AND_FREEZE
 		if
 #ifdef BUG_RELEASE_BY_OWNER
-		:: fowner == ID(_pid) ->
+		:: holder == ID(_pid) ->
 #else
-		:: fowner == ID(_pid) && fseq == s && (epoch == e) ->
+		:: holder == ID(_pid) && seen == s && epoch == e ->
 #endif
 			assert(truth_holder == _pid);
+			clear();
 			pass_on(next)
-		:: else -> assert(truth_lost[_pid]); restore()
-		fi;
-	UNLOCK
-	wake(next);
+		:: else -> assert(truth_lost[_pid])
+		fi
+	THAW_AND_UNLOCK
+	wake_up(next);
 released:
 	atomic { e = 0; s = 0; goto again }
 
 /* A time-out or a signal, which may be a deadly one */
-leave:
+give_up:
 	LOCK_AND_FREEZE
 		if
-		:: granted[_pid] -> got = true; restore()
-		:: else -> leave_queue(_pid, next)
-		fi;
-	UNLOCK
-	wake(next);
-	atomic {
-		running[_pid] = true; granted[_pid] = false;
-		woken[_pid] = false; frame[_pid] = false; e = 0; s = 0;
-		if
-		:: IS(DIES) -> got = false; goto dead
-		:: IS(LEAVES) && got ->
-			got = false;
-#ifndef LIVE
-			e = truth_token[_pid] / (SEQMAX + 1);
-			s = truth_token[_pid] % (SEQMAX + 1);
+		:: granted[_pid] -> got = true
+		:: else ->
+			dequeue(_pid);
+			truth_queue ?? eval(_pid);
+			if
+#ifndef BUG_LEAVE_ALONE
+			:: !holder -> pass_on(next)
 #endif
-			goto critical
-		:: IS(LEAVES) && !got -> waits[_pid] = false; goto again
+			:: else
+			fi
 		fi
-	}
+	THAW_AND_UNLOCK
+	wake_up(next);
+	if
+	:: got && IS(LEAVES) -> acquired(e, s); goto critical
+	:: got && IS(DIES) -> goto dead
+	:: !got ->
+		atomic {
+			frame[_pid] = false; running[_pid] = true;
+			was_nudged[_pid] = false;
+			if
+			:: IS(DIES) -> goto dead
+			:: IS(LEAVES) -> waits[_pid] = false; goto again
+			fi
+		}
+	fi;
 
-/* What the kernel does for a dead process */
+/* chring_lock_owner_died() */
 dead:
-	atomic { waits[_pid] = false; e = 0; s = 0; w = false }
+	atomic { waits[_pid] = false; got = false; e = 0; s = 0; w = false }
 	LOCK_AND_FREEZE
-		assert((fowner == ID(_pid)) == (truth_holder == _pid));
+		assert((holder == ID(_pid)) == (truth_holder == _pid));
 		if
-		:: fowner == ID(_pid) ->
-			news = TOKEN(epoch, fseq) + 1;
+		:: holder == ID(_pid) ->
+			news = TOKEN(epoch, seen) + 1;
 			truth_news = truth_token[_pid] + 1;
-			pass_on(next)
-		:: else -> restore()
+			clear()
+		:: else
 		fi;
-	UNLOCK
-	wake(next);
+		if
+		:: !holder -> pass_on(next)
+		:: else
+		fi
+	THAW_AND_UNLOCK
+	wake_up(next);
 done:
 	skip
 }
@@ -479,15 +495,16 @@ proctype breaker()
 
 	LOCK_AND_FREEZE
 		if
-		:: fowner ->
+		:: holder ->
 			truth_lost[truth_holder] = true;
-			news = TOKEN(epoch, fseq) + 1;
+			news = TOKEN(epoch, seen) + 1;
 			truth_news = truth_token[truth_holder] + 1;
+			clear();
 			pass_on(next)
-		:: else -> restore()
-		fi;
-	UNLOCK
-	wake(next)
+		:: else
+		fi
+	THAW_AND_UNLOCK
+	wake_up(next)
 }
 
 proctype wiper()

@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Locks under torture: processes and threads acquire and release one lock as
+ * they please, wait for it, give up at a deadline or for a signal, and are
+ * killed wherever they are. What they did is then held against the rules
+ * (history.h).
+ *
+ * It goes in rounds. In each the storm goes on for a while; then it is calm,
+ * and each thread that waits must get the lock, and rest, without anything
+ * happening that might wake it for another reason.
+ */
+#include <chring.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "history.h"
+#include "kselftest_harness.h"
+#include "lock_raw.h"
+
+#define NAME "torture"
+
+#define MAX_SEATS 16
+#define MAX_LOG 8192
+#define ROUNDS 8
+#define STORM_MS 300
+
+/* The lock may be free for so long while somebody waits, on a slow machine. */
+#define BOUND_MS 10000
+/* Waiters do not look by themselves within the time of a test. */
+#define NO_LOOK_MS 3600000
+
+/**
+ * struct seat - what one thread after the other does, as processes come and go
+ * @actor: who has the seat
+ * @rested: the last round of which it saw the calm, with nothing under way
+ * @count: operations in @log
+ * @log: what they all did
+ */
+struct seat {
+	uint32_t actor;
+	int rested;
+	uint32_t count;
+	struct operation log[MAX_LOG];
+};
+
+/* Shared by all processes; @calm is the round that has come to its calm. */
+struct board {
+	int calm;
+	int over;
+	struct seat seat[MAX_SEATS];
+	struct seat spectator;
+};
+
+FIXTURE(torture)
+{
+	struct board *board;
+	struct chring_lock *lock;
+	struct handle handle;
+	pid_t pid[MAX_SEATS];
+	unsigned int seed;
+	uint32_t actors;
+	int kills;
+	long look_again;
+};
+
+FIXTURE_VARIANT(torture)
+{
+	unsigned int flags;
+	int processes;
+	int threads;		/* of each, which share a handle */
+};
+
+FIXTURE_VARIANT_ADD(torture, adaptive_2_processes)
+{
+	.processes = 2,
+	.threads = 1,
+};
+
+FIXTURE_VARIANT_ADD(torture, adaptive_16_processes)
+{
+	.processes = 16,
+	.threads = 1,
+};
+
+FIXTURE_VARIANT_ADD(torture, adaptive_4_processes_of_4_threads)
+{
+	.processes = 4,
+	.threads = 4,
+};
+
+FIXTURE_VARIANT_ADD(torture, fifo_2_processes)
+{
+	.flags = CHRING_LOCK_FIFO,
+	.processes = 2,
+	.threads = 1,
+};
+
+FIXTURE_VARIANT_ADD(torture, fifo_16_processes)
+{
+	.flags = CHRING_LOCK_FIFO,
+	.processes = 16,
+	.threads = 1,
+};
+
+FIXTURE_VARIANT_ADD(torture, fifo_4_processes_of_4_threads)
+{
+	.flags = CHRING_LOCK_FIFO,
+	.processes = 4,
+	.threads = 4,
+};
+
+FIXTURE_VARIANT_ADD(torture, strict_2_processes)
+{
+	.flags = CHRING_LOCK_STRICT,
+	.processes = 2,
+	.threads = 1,
+};
+
+FIXTURE_VARIANT_ADD(torture, strict_16_processes)
+{
+	.flags = CHRING_LOCK_STRICT,
+	.processes = 16,
+	.threads = 1,
+};
+
+FIXTURE_VARIANT_ADD(torture, strict_fifo_4_processes_of_4_threads)
+{
+	.flags = CHRING_LOCK_STRICT | CHRING_LOCK_FIFO,
+	.processes = 4,
+	.threads = 4,
+};
+
+static void be_interrupted(int signal)
+{
+}
+
+FIXTURE_SETUP(torture)
+{
+	struct sigaction interrupted = { .sa_handler = be_interrupted };
+
+	/* Processes are to have it from the first moment on. */
+	ASSERT_EQ(0, sigaction(SIGUSR1, &interrupted, NULL));
+	self->board = mmap(NULL, sizeof(*self->board), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->board);
+	ASSERT_EQ(0, chring_lock_open(&self->lock, NAME, variant->flags |
+				      CHRING_LOCK_CREATE, 0));
+	self->handle.fd = chring_lock_fd(self->lock);
+	self->look_again = get_parameter("look_again_ms");
+	ASSERT_EQ(0, set_parameter("look_again_ms", NO_LOOK_MS));
+	self->seed = time(NULL);
+	TH_LOG("seed %u", self->seed);
+}
+
+FIXTURE_TEARDOWN(torture)
+{
+	EXPECT_EQ(0, set_parameter("look_again_ms", self->look_again));
+	/* With news for somebody the lock would stay. */
+	EXPECT_LE(0, chring_lock_acquire(self->lock));
+	chring_lock_close(self->lock);
+}
+
+/* ---- what a thread does */
+
+static struct operation *begin(struct seat *seat, enum operation_kind kind)
+{
+	struct operation *operation = &seat->log[seat->count];
+
+	operation->kind = kind;
+	operation->actor = seat->actor;
+	operation->called = now_ns();
+	__atomic_store_n(&seat->count, seat->count + 1, __ATOMIC_RELEASE);
+	return operation;
+}
+
+static void end(struct operation *operation, int result)
+{
+	operation->result = result;
+	__atomic_store_n(&operation->returned, now_ns(), __ATOMIC_RELEASE);
+}
+
+static bool is_full(const struct seat *seat)
+{
+	/* The last ones are for what must not be missing. */
+	return seat->count + 2 * MAX_SEATS > MAX_LOG;
+}
+
+static int see(const int *number)
+{
+	return __atomic_load_n(number, __ATOMIC_ACQUIRE);
+}
+
+static void show(int *number, int value)
+{
+	__atomic_store_n(number, value, __ATOMIC_RELEASE);
+}
+
+static int acquire_somehow(struct chring_lock *lock, unsigned int choice,
+			   struct operation *operation)
+{
+	struct timespec deadline;
+	long long ns;
+
+	switch (choice % 8) {
+	case 0:
+		operation->is_try = true;
+		return chring_lock_try(lock);
+	case 1:
+	case 2:
+		ns = now_ns() + choice / 8 % 20 * NS_PER_MS;
+		deadline.tv_sec = ns / 1000000000;
+		deadline.tv_nsec = ns % 1000000000;
+		return chring_lock_acquire_until(lock, &deadline);
+	}
+	return chring_lock_acquire(lock);
+}
+
+static void spend_time(unsigned int choice)
+{
+	long long until = now_ns() + choice / 4 % 100 * 1000;
+
+	switch (choice % 4) {
+	case 0:
+		pause_us(choice / 4 % 2000);
+		break;
+	case 1:
+		while (now_ns() < until)
+			;
+	}
+}
+
+/* Anything but these ends the test, as a lock of which nothing is known. */
+static bool is_expected(int result)
+{
+	return result >= 0 || result == -EBUSY || result == -ETIMEDOUT ||
+	       result == -EINTR;
+}
+
+static void acquire_and_release(struct chring_lock *lock, struct seat *seat,
+				unsigned int *seed)
+{
+	struct operation *operation = begin(seat, OPERATION_ACQUIRE);
+	uint64_t token;
+	int result;
+
+	result = acquire_somehow(lock, rand_r(seed), operation);
+	if (result >= 0) {
+		operation->token = chring_lock_token(lock);
+		operation->dead_token = chring_lock_dead_token(lock);
+	}
+	end(operation, result);
+	if (!is_expected(result))
+		_exit(100 - result);
+	if (result < 0)
+		return;
+	token = operation->token;
+	spend_time(rand_r(seed));
+	operation = begin(seat, OPERATION_RELEASE);
+	operation->token = token;
+	end(operation, chring_lock_release(lock));
+}
+
+struct job {
+	struct board *board;
+	struct seat *seat;
+	struct chring_lock *lock;
+	unsigned int seed;
+};
+
+static void *work(void *data)
+{
+	struct job *job = data;
+	int calm;
+
+	while (!see(&job->board->over)) {
+		calm = see(&job->board->calm);
+		if (calm || is_full(job->seat)) {
+			show(&job->seat->rested, calm);
+			pause_us(1000);
+			continue;
+		}
+		acquire_and_release(job->lock, job->seat, &job->seed);
+		spend_time(rand_r(&job->seed));
+	}
+	return NULL;
+}
+
+static void process(struct board *board, int first, int threads,
+		    unsigned int seed)
+{
+	struct job job[MAX_SEATS];
+	pthread_t thread;
+	int i;
+
+	for (i = 0; i < threads; i++) {
+		job[i] = (struct job) {
+			.board = board,
+			.seat = &board->seat[first + i],
+			.seed = seed + i,
+		};
+		if (i)
+			job[i].lock = job[0].lock;
+		else if (chring_lock_open(&job[0].lock, NAME, 0, 0))
+			_exit(1);
+		if (i && pthread_create(&thread, NULL, work, &job[i]))
+			_exit(2);
+	}
+	work(&job[0]);
+	_exit(0);
+}
+
+/* ---- what befalls them */
+
+static void start(struct _test_data_torture *self, int number, int threads)
+{
+	struct seat *seat = &self->board->seat[number * threads];
+	int i;
+
+	for (i = 0; i < threads; i++) {
+		seat[i].actor = ++self->actors;
+		seat[i].rested = 0;
+	}
+	self->seed++;
+	self->pid[number] = fork();
+	if (self->pid[number])
+		return;
+	process(self->board, number * threads, threads, self->seed * MAX_SEATS);
+}
+
+static void kill_one(struct _test_data_torture *self, int number, int threads)
+{
+	struct operation *kills[MAX_SEATS];
+	int i;
+
+	for (i = 0; i < threads; i++) {
+		kills[i] = begin(&self->board->spectator, OPERATION_KILL);
+		kills[i]->actor = self->board->seat[number * threads + i].actor;
+	}
+	kill(self->pid[number], SIGKILL);
+	waitpid(self->pid[number], NULL, 0);
+	for (i = 0; i < threads; i++)
+		end(kills[i], 0);
+	self->kills++;
+}
+
+static void count_waiters(struct _test_data_torture *self)
+{
+	struct operation *operation;
+
+	operation = begin(&self->board->spectator, OPERATION_STAT);
+	end(operation, waiters_of(&self->handle));
+}
+
+static void storm(struct _test_data_torture *self, int processes, int threads)
+{
+	long long until = in_ms(STORM_MS);
+	struct seat *spectator = &self->board->spectator;
+	int number;
+
+	while (now_ns() < until && !is_full(spectator)) {
+		number = rand_r(&self->seed) % processes;
+		switch (rand_r(&self->seed) % 32) {
+		case 0:
+			kill_one(self, number, threads);
+			start(self, number, threads);
+			break;
+		case 1 ... 4:
+			kill(self->pid[number], SIGUSR1);
+			break;
+		default:
+			count_waiters(self);
+		}
+		pause_us(500);
+	}
+}
+
+static bool all_rest(const struct board *board, int seats)
+{
+	int i;
+
+	for (i = 0; i < seats; i++)
+		if (see(&board->seat[i].rested) != board->calm)
+			return false;
+	return true;
+}
+
+/* Ends whoever is left. Returns the status of one who ended before, if any. */
+static int end_all(struct _test_data_torture *self, int processes)
+{
+	int strange = 0;
+	int status;
+	int i;
+
+	show(&self->board->over, true);
+	for (i = 0; i < processes; i++) {
+		if (waitpid(self->pid[i], &status, WNOHANG)) {
+			strange = status ?: strange;
+			continue;
+		}
+		kill(self->pid[i], SIGKILL);
+		waitpid(self->pid[i], &status, 0);
+	}
+	return strange;
+}
+
+static struct history gather(const struct board *board, int seats)
+{
+	struct history history = { .bound = BOUND_MS * NS_PER_MS };
+	const struct seat *seat;
+	int i;
+
+	history.operations = calloc(seats + 1, sizeof(seat->log));
+	if (!history.operations)
+		abort();
+	for (i = 0; i <= seats; i++) {
+		seat = i < seats ? &board->seat[i] : &board->spectator;
+		memcpy(history.operations + history.count, seat->log,
+		       seat->count * sizeof(*seat->log));
+		history.count += seat->count;
+	}
+	return history;
+}
+
+TEST_F_TIMEOUT(torture, leaves_a_history_without_fault, 600)
+{
+	int seats = variant->processes * variant->threads;
+	struct findings findings;
+	struct history history;
+	long long ended;
+	bool calm = true;
+	int i;
+
+	for (i = 0; i < variant->processes; i++)
+		start(self, i, variant->threads);
+	for (i = 1; i <= ROUNDS && calm; i++) {
+		storm(self, variant->processes, variant->threads);
+		show(&self->board->calm, i);
+		calm = wait_until(all_rest(self->board, seats));
+		if (calm && i < ROUNDS)
+			show(&self->board->calm, 0);
+	}
+	ended = now_ns();
+	EXPECT_EQ(0, end_all(self, variant->processes));
+	history = gather(self->board, seats);
+	history.ended = ended;
+	history.is_fifo = variant->flags & CHRING_LOCK_FIFO;
+
+	EXPECT_TRUE(history_check(&history, &findings))
+		TH_LOG("%s", findings.violation);
+	EXPECT_TRUE(calm);
+	TH_LOG("%zu operations, %d holds, %d kills, %d told, %d pairs in order, free for %llu ms",
+	       history.count, findings.holds, self->kills, findings.deaths,
+	       findings.ordered, findings.longest / 1000000);
+	EXPECT_LT(100, findings.holds);
+	EXPECT_LT(0, findings.deaths);
+	if (history.is_fifo && variant->processes > 2)
+		EXPECT_LT(0, findings.ordered);
+	free(history.operations);
+}
+
+TEST_HARNESS_MAIN

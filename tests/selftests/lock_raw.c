@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lock_raw.h"
+
+#define OWNER_MASK	(CHRING_LOCK_OWNER_MAX << CHRING_LOCK_OWNER_SHIFT)
+#define PARAMETERS	"/sys/module/chring/parameters/"
+
+/* ---- requests */
+
+static int request(int fd, unsigned long number, void *argument)
+{
+	int ret = ioctl(fd, number, argument);
+
+	return ret < 0 ? -errno : ret;
+}
+
+int handle_open(struct handle *handle, const char *name, unsigned int flags)
+{
+	struct chring_lock_open open_it = {
+		.size = sizeof(open_it),
+		.flags = flags,
+		.name = (uintptr_t)name,
+		.name_len = strlen(name),
+	};
+	int device = open("/dev/chring", O_RDWR | O_CLOEXEC);
+	int fd;
+
+	if (device < 0)
+		return -errno;
+	fd = request(device, CHRING_IOC_OPEN, &open_it);
+	close(device);
+	if (fd < 0)
+		return fd;
+	memset(handle, 0, sizeof(*handle));
+	handle->fd = fd;
+	handle->id = open_it.id;
+	handle->flags = open_it.lock_flags;
+	return 0;
+}
+
+int handle_map(struct handle *handle)
+{
+	size_t size = sysconf(_SC_PAGESIZE);
+	void *word, *info;
+
+	word = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, handle->fd,
+		    CHRING_LOCK_PGOFF_WORD * size);
+	if (word == MAP_FAILED)
+		return -errno;
+	info = mmap(NULL, size, PROT_READ, MAP_SHARED, handle->fd,
+		    CHRING_LOCK_PGOFF_INFO * size);
+	if (info == MAP_FAILED) {
+		munmap(word, size);
+		return -errno;
+	}
+	handle->word = word;
+	handle->info = info;
+	return 0;
+}
+
+void handle_unmap(struct handle *handle)
+{
+	size_t size = sysconf(_SC_PAGESIZE);
+
+	munmap((void *)handle->word, size);
+	munmap((void *)handle->info, size);
+	handle->word = NULL;
+	handle->info = NULL;
+}
+
+int handle_acquire(const struct handle *handle, unsigned int flags,
+		   long long deadline, struct chring_lock_acquire *acquired)
+{
+	*acquired = (struct chring_lock_acquire) {
+		.size = sizeof(*acquired),
+		.flags = flags,
+		.deadline = deadline,
+	};
+	return request(handle->fd, CHRING_IOC_ACQUIRE, acquired);
+}
+
+int handle_try(const struct handle *handle,
+	       struct chring_lock_acquire *acquired)
+{
+	return handle_acquire(handle, CHRING_ACQUIRE_TRY, 0, acquired);
+}
+
+int handle_release(const struct handle *handle, uint64_t token)
+{
+	struct chring_lock_release release = {
+		.size = sizeof(release),
+		.token = token,
+	};
+
+	return request(handle->fd, CHRING_IOC_RELEASE, &release);
+}
+
+int handle_stat(const struct handle *handle, struct chring_lock_stat *stat)
+{
+	*stat = (struct chring_lock_stat) { .size = sizeof(*stat) };
+	return request(handle->fd, CHRING_IOC_STAT, stat);
+}
+
+int handle_adopt(struct handle *handle, struct chring_lock_adopt *adopted)
+{
+	int err;
+
+	*adopted = (struct chring_lock_adopt) { .size = sizeof(*adopted) };
+	err = request(handle->fd, CHRING_IOC_ADOPT, adopted);
+	if (!err)
+		handle->id = adopted->id;
+	return err;
+}
+
+int handle_close(const struct handle *handle)
+{
+	return request(handle->fd, CHRING_IOC_CLOSE, NULL);
+}
+
+int handle_poll(const struct handle *handle)
+{
+	struct pollfd pollfd = { .fd = handle->fd, .events = POLLPRI };
+
+	if (poll(&pollfd, 1, 0) < 0)
+		return -errno;
+	return pollfd.revents;
+}
+
+int waiters_of(const struct handle *handle)
+{
+	struct chring_lock_stat stat;
+
+	return handle_stat(handle, &stat) ? -1 : (int)stat.waiters;
+}
+
+unsigned int news_of(const struct handle *handle)
+{
+	struct chring_lock_stat stat;
+
+	return handle_stat(handle, &stat) ? ~0U : stat.news;
+}
+
+bool is_held(const struct handle *handle)
+{
+	struct chring_lock_stat stat;
+
+	return !handle_stat(handle, &stat) && stat.flags & CHRING_STAT_HELD;
+}
+
+bool is_mine(const struct handle *handle)
+{
+	struct chring_lock_stat stat;
+
+	return !handle_stat(handle, &stat) && stat.flags & CHRING_STAT_MINE;
+}
+
+/* ---- the word */
+
+bool word_take(const struct handle *handle, uint64_t *token)
+{
+	uint64_t epoch = __atomic_load_n(&handle->info->epoch,
+					 __ATOMIC_ACQUIRE);
+	uint64_t word = __atomic_load_n(handle->word, __ATOMIC_RELAXED);
+	uint64_t seq = (word >> CHRING_LOCK_SEQ_SHIFT) + 1;
+
+	if (word & (OWNER_MASK | CHRING_LOCK_FLAGS) ||
+	    seq > CHRING_LOCK_SEQ_MAX ||
+	    !__atomic_compare_exchange_n(handle->word, &word,
+					 seq << CHRING_LOCK_SEQ_SHIFT |
+					 (uint64_t)handle->id <<
+					 CHRING_LOCK_OWNER_SHIFT, false,
+					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return false;
+	*token = epoch << CHRING_LOCK_EPOCH_SHIFT | seq;
+	return __atomic_load_n(&handle->info->epoch,
+			       __ATOMIC_RELAXED) == epoch;
+}
+
+bool word_release(const struct handle *handle, uint64_t token)
+{
+	uint64_t seq = token & CHRING_LOCK_SEQ_MAX;
+	uint64_t word = seq << CHRING_LOCK_SEQ_SHIFT |
+			(uint64_t)handle->id << CHRING_LOCK_OWNER_SHIFT;
+
+	return __atomic_compare_exchange_n(handle->word, &word,
+					   seq << CHRING_LOCK_SEQ_SHIFT, false,
+					   __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
+/* ---- time, processes, the module */
+
+long long now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+long long in_ms(int ms)
+{
+	return now_ns() + ms * NS_PER_MS;
+}
+
+void pause_us(int us)
+{
+	struct timespec time = {
+		.tv_sec = us / 1000000,
+		.tv_nsec = us % 1000000 * 1000,
+	};
+
+	nanosleep(&time, NULL);
+}
+
+/* Does a process, or thread, sleep where a signal would wake it? */
+bool sleeps(pid_t pid)
+{
+	char path[64], text[256];
+	char *state;
+	ssize_t size;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	size = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (size < 0)
+		return false;
+	text[size] = '\0';
+	state = strrchr(text, ')');
+	return state && state[1] && state[2] == 'S';
+}
+
+/* Of a child: its exit status, or minus the signal that killed it. */
+int exit_status(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid)
+		return -1000;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+int set_parameter(const char *name, long value)
+{
+	char path[128], text[32];
+	int length = snprintf(text, sizeof(text), "%ld", value);
+	int fd, ret = 0;
+
+	snprintf(path, sizeof(path), PARAMETERS "%s", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, length) != length)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+long get_parameter(const char *name)
+{
+	char path[128];
+	long value = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), PARAMETERS "%s", name);
+	file = fopen(path, "re");
+	if (!file)
+		return -1;
+	if (fscanf(file, "%ld", &value) != 1)
+		value = -1;
+	fclose(file);
+	return value;
+}
