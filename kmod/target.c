@@ -160,22 +160,23 @@ static int target_check_kind(struct sock *sk, int protocol,
 	return 0;
 }
 
-/* A listener of the wrong family would be given packets that it cannot read. */
+/*
+ * All targets of a service are of one family, dual stack or not: a connection
+ * of an IPv4 listener that nobody accepted yet, and that migrates to an IPv6
+ * one, has no struct ipv6_pinfo, which accept() there relies on. And who is for
+ * IPv6 only does not expect IPv4.
+ */
 static int target_check_family(const struct chring_address *of,
 			       const struct chring_address *address,
 			       struct netlink_ext_ack *extack)
 {
-	bool ipv4 = address->family == AF_INET || chring_address_dual(address);
-
-	if (address->family == AF_INET6 && of->family == AF_INET) {
-		NL_SET_ERR_MSG(extack, "socket is not an IPv6 socket");
+	if (of->family != address->family) {
+		NL_SET_ERR_MSG_FMT(extack, "socket is not an IPv%d socket",
+				   address->family == AF_INET ? 4 : 6);
 		return -EAFNOSUPPORT;
 	}
-	if (ipv4 && of->family == AF_INET6 && of->v6only) {
-		NL_SET_ERR_MSG_FMT(extack, "socket is %s",
-				   address->family == AF_INET ?
-				   "not an IPv4 socket" :
-				   "for IPv6 only, the service is not");
+	if (chring_address_dual(address) && of->v6only) {
+		NL_SET_ERR_MSG(extack, "socket is for IPv6 only, the service is not");
 		return -EAFNOSUPPORT;
 	}
 	return 0;

@@ -153,10 +153,13 @@ TEST_F(refusals, an_ipv6_socket)
 			  -EAFNOSUPPORT, "not an IPv4");
 }
 
-TEST_F(refusals, a_dual_stack_socket_on_the_services_port)
+/* Connections that migrate to it would be IPv4 sockets, unlike its own. */
+TEST_F(refusals, a_dual_stack_socket_for_an_ipv4_service)
 {
 	EXPECT_FD_REFUSED(ipv6_socket(variant->protocol, in6addr_any, PORT),
-			  -EADDRNOTAVAIL, "bound to [::]:8000");
+			  -EAFNOSUPPORT, "not an IPv4");
+	EXPECT_FD_REFUSED(ipv6_socket(variant->protocol, in6addr_any, PORT + 1),
+			  -EAFNOSUPPORT, "not an IPv4");
 }
 
 TEST_F(refusals, an_mptcp_listener)
