@@ -166,16 +166,28 @@ static bool group_holds(const struct sock *sk, const struct bpf_prog *prog)
 	return holds;
 }
 
-static bool group_is_foreign(const struct sock *sk)
+/*
+ * One of the same selector may be there yet, of an anchor that is about to
+ * leave; it gives way.
+ */
+static int group_check(const struct sock *sk, const struct bpf_prog *prog,
+		       struct netlink_ext_ack *extack)
 {
-	const struct bpf_prog *prog;
-	bool foreign;
+	const struct chring_selector *selector = NULL;
+	const struct bpf_prog *there;
 
 	rcu_read_lock();
-	prog = group_prog(sk);
-	foreign = prog && !chring_selector_owns(prog);
+	there = group_prog(sk);
+	if (there)
+		selector = chring_selector_of(there);
 	rcu_read_unlock();
-	return foreign;
+	if (!there || selector == chring_selector_of(prog))
+		return 0;
+	if (selector)
+		NL_SET_ERR_MSG(extack, "another service steers this port already");
+	else
+		NL_SET_ERR_MSG(extack, "another program steers this port already");
+	return -EBUSY;
 }
 
 static int group_attach(struct sock *member, struct bpf_prog *prog)
@@ -345,10 +357,9 @@ static int enter_group(struct chring_anchor *anchor, struct sock *member,
 {
 	int err;
 
-	if (group_is_foreign(member)) {
-		NL_SET_ERR_MSG(extack, "another program steers this port already");
-		return -EBUSY;
-	}
+	err = group_check(member, anchor->prog, extack);
+	if (err)
+		return err;
 	err = group_attach(member, anchor->prog);
 	if (err)
 		return err;

@@ -350,16 +350,24 @@ void chring_selector_probe(struct chring_selector *selector,
 	WRITE_ONCE(prog->bpf_func, function_of(protocol, probe));
 }
 
-/**
- * chring_selector_owns - is a reuseport group's program one of ours?
- * @prog: the program, kept by rcu_read_lock() or otherwise
- *
- * Context: any.
- */
-bool chring_selector_owns(const struct bpf_prog *prog)
+static bool is_native(const struct bpf_prog *prog)
 {
 	bpf_func_t func = READ_ONCE(prog->bpf_func);
 
 	return func == quick_tcp || func == select_tcp ||
 	       func == quick_udp || func == select_udp || func == select_aside;
+}
+
+/**
+ * chring_selector_of - whose is the program of a reuseport group?
+ * @prog: the program, kept by rcu_read_lock() or otherwise
+ *
+ * Context: any.
+ * Return: the selector, to be compared only; NULL where the program is not one
+ * of ours.
+ */
+const struct chring_selector *
+chring_selector_of(const struct bpf_prog *prog)
+{
+	return is_native(prog) ? selector_of(prog->insnsi) : NULL;
 }

@@ -41,7 +41,8 @@ void chring_selector_prog_free(struct bpf_prog *prog);
 void chring_selector_probe(struct chring_selector *selector,
 			   struct bpf_prog *prog, int protocol,
 			   const struct sk_buff *probe);
-bool chring_selector_owns(const struct bpf_prog *prog);
+const struct chring_selector *
+chring_selector_of(const struct bpf_prog *prog);
 struct bpf_prog *chring_native_prog_alloc(chring_native_fn fn);
 
 #endif /* CHRING_SELECTOR_H */

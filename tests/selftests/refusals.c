@@ -750,6 +750,31 @@ TEST_F(refusals, a_port_that_another_program_steers)
 	EXPECT_EQ(0, replica_new(session, "t", "c", a));
 }
 
+/* Either would lose what it was steered by. */
+TEST_F(refusals, a_port_that_another_service_steers)
+{
+	struct session *session = &self->session;
+	int fd = bound_socket(variant->protocol, HERE, PORT + 1);
+
+	if (variant->protocol != IPPROTO_TCP)
+		return;
+	ASSERT_EQ(0, service_new(session, "t", variant->protocol, HERE,
+				 PORT + 1));
+	ASSERT_EQ(0, replica_new(session, "t", "c", fd));
+	EXPECT_REFUSED(session, add(session, fd), -EBUSY,
+		       "another service steers this port", FD);
+
+	ASSERT_EQ(0, chring_service_del(session->chring, "t"));
+	ASSERT_TRUE(service_gone(session, "t"));
+	ASSERT_EQ(0, ask(session, add(session, fd)));
+	ASSERT_EQ(0, service_new(session, "t", variant->protocol, HERE,
+				 PORT + 1));
+	EXPECT_REFUSED(session,
+		       request_replica(session, CHRING_CMD_REPLICA_NEW, "t",
+				       "c", fd, 0),
+		       -EBUSY, "another service steers this port", FD);
+}
+
 /* The attempt leaves no program of its own on the port. */
 TEST_F(refusals, a_port_that_was_refused_is_steered_as_before)
 {
