@@ -6,11 +6,6 @@
 
 #include "inet.h"
 
-static struct sockaddr_in6 *in6_of(const union chring_address *address)
-{
-	return (struct sockaddr_in6 *)&address->storage;
-}
-
 /* IPv6 where there is a colon; @host is a literal. */
 union chring_address inet_address(const char *host, uint16_t port)
 {
@@ -19,7 +14,7 @@ union chring_address inet_address(const char *host, uint16_t port)
 
 	if (strchr(host, ':')) {
 		address.sa.sa_family = AF_INET6;
-		binary = &in6_of(&address)->sin6_addr;
+		binary = &address.in6.sin6_addr;
 	}
 	if (inet_pton(address.sa.sa_family, host, binary) != 1)
 		errx(1, "%s is no address", host);
@@ -44,7 +39,7 @@ bool inet_is_any(const union chring_address *address)
 {
 	if (address->sa.sa_family == AF_INET)
 		return !address->in.sin_addr.s_addr;
-	return IN6_IS_ADDR_UNSPECIFIED(&in6_of(address)->sin6_addr);
+	return IN6_IS_ADDR_UNSPECIFIED(&address->in6.sin6_addr);
 }
 
 bool inet_same(const union chring_address *a, const union chring_address *b)
@@ -54,8 +49,23 @@ bool inet_same(const union chring_address *a, const union chring_address *b)
 		return false;
 	if (a->sa.sa_family == AF_INET)
 		return a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
-	return IN6_ARE_ADDR_EQUAL(&in6_of(a)->sin6_addr,
-				  &in6_of(b)->sin6_addr);
+	return IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr,
+				  &b->in6.sin6_addr);
+}
+
+/* The address of a peer, as a socket of a family has it: IPv4-mapped or not. */
+union chring_address inet_as_seen_by(const union chring_address *socket,
+				     const union chring_address *peer)
+{
+	union chring_address mapped = { .sa.sa_family = AF_INET6 };
+
+	if (socket->sa.sa_family == peer->sa.sa_family)
+		return *peer;
+	mapped.in6.sin6_port = peer->in.sin_port;
+	mapped.in6.sin6_addr.s6_addr[10] = 0xff;
+	mapped.in6.sin6_addr.s6_addr[11] = 0xff;
+	memcpy(&mapped.in6.sin6_addr.s6_addr[12], &peer->in.sin_addr, 4);
+	return mapped;
 }
 
 socklen_t inet_length(const union chring_address *address)

@@ -15,6 +15,8 @@ union chring_address inet_at(const union chring_address *host, uint16_t port);
 uint16_t inet_port(const union chring_address *address);
 bool inet_is_any(const union chring_address *address);
 bool inet_same(const union chring_address *a, const union chring_address *b);
+union chring_address inet_as_seen_by(const union chring_address *socket,
+				     const union chring_address *peer);
 socklen_t inet_length(const union chring_address *address);
 
 int inet_socket(const union chring_address *address, int protocol, int flags);

@@ -34,6 +34,8 @@ FIXTURE(live)
 FIXTURE_VARIANT(live)
 {
 	const char *local;
+	const char *client;	/* where that is not of the loopback's family */
+	bool v6only;
 };
 
 FIXTURE_VARIANT_ADD(live, loopback)
@@ -46,11 +48,37 @@ FIXTURE_VARIANT_ADD(live, any)
 	.local = "0.0.0.0",
 };
 
+FIXTURE_VARIANT_ADD(live, ipv6)
+{
+	.local = "::1", .v6only = true,
+};
+
+FIXTURE_VARIANT_ADD(live, ipv6_any)
+{
+	.local = "::", .v6only = true,
+};
+
+FIXTURE_VARIANT_ADD(live, dual)
+{
+	.local = "::",
+};
+
+FIXTURE_VARIANT_ADD(live, dual_ipv4)
+{
+	.local = "::", .client = "127.0.0.1",
+};
+
 FIXTURE_SETUP(live)
 {
 	netns_enter();
 	stage_open(&self->tcp, IPPROTO_TCP, variant->local);
 	stage_open(&self->udp, IPPROTO_UDP, variant->local);
+	self->tcp.v6only = variant->v6only;
+	self->udp.v6only = variant->v6only;
+	if (variant->client) {
+		stage_clients(&self->tcp, variant->client);
+		stage_clients(&self->udp, variant->client);
+	}
 	self->udp.service = "dns";
 	/* They would keep all processors busy, and what is tested waiting. */
 	ASSERT_EQ(0, setpriority(PRIO_PROCESS, 0, 19));

@@ -28,6 +28,8 @@ FIXTURE_VARIANT(members)
 {
 	int protocol;
 	const char *local;
+	const char *client;	/* where that is not of the loopback's family */
+	bool v6only;
 };
 
 FIXTURE_VARIANT_ADD(members, tcp)
@@ -50,10 +52,57 @@ FIXTURE_VARIANT_ADD(members, udp_any)
 	.protocol = IPPROTO_UDP, .local = "0.0.0.0",
 };
 
+FIXTURE_VARIANT_ADD(members, tcp_ipv6)
+{
+	.protocol = IPPROTO_TCP, .local = "::1", .v6only = true,
+};
+
+FIXTURE_VARIANT_ADD(members, tcp_ipv6_any)
+{
+	.protocol = IPPROTO_TCP, .local = "::",
+	.v6only = true,
+};
+
+FIXTURE_VARIANT_ADD(members, tcp_dual)
+{
+	.protocol = IPPROTO_TCP, .local = "::",
+};
+
+FIXTURE_VARIANT_ADD(members, tcp_dual_ipv4)
+{
+	.protocol = IPPROTO_TCP, .local = "::",
+	.client = "127.0.0.1",
+};
+
+FIXTURE_VARIANT_ADD(members, udp_ipv6)
+{
+	.protocol = IPPROTO_UDP, .local = "::1", .v6only = true,
+};
+
+FIXTURE_VARIANT_ADD(members, udp_ipv6_any)
+{
+	.protocol = IPPROTO_UDP, .local = "::",
+	.v6only = true,
+};
+
+FIXTURE_VARIANT_ADD(members, udp_dual)
+{
+	.protocol = IPPROTO_UDP, .local = "::",
+};
+
+FIXTURE_VARIANT_ADD(members, udp_dual_ipv4)
+{
+	.protocol = IPPROTO_UDP, .local = "::",
+	.client = "127.0.0.1",
+};
+
 FIXTURE_SETUP(members)
 {
 	netns_enter();
 	stage_open(&self->stage, variant->protocol, variant->local);
+	self->stage.v6only = variant->v6only;
+	if (variant->client)
+		stage_clients(&self->stage, variant->client);
 	sources_fill(self->sources, FLOWS);
 	servers_start(&self->stage, SERVERS);
 	ASSERT_EQ(0, service_add(&self->stage));

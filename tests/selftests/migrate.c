@@ -28,6 +28,8 @@ FIXTURE(migrate)
 FIXTURE_VARIANT(migrate)
 {
 	const char *local;
+	const char *client;	/* where that is not of the loopback's family */
+	bool v6only;
 };
 
 FIXTURE_VARIANT_ADD(migrate, tcp)
@@ -40,10 +42,33 @@ FIXTURE_VARIANT_ADD(migrate, tcp_any)
 	.local = "0.0.0.0",
 };
 
+FIXTURE_VARIANT_ADD(migrate, tcp_ipv6)
+{
+	.local = "::1", .v6only = true,
+};
+
+FIXTURE_VARIANT_ADD(migrate, tcp_ipv6_any)
+{
+	.local = "::", .v6only = true,
+};
+
+FIXTURE_VARIANT_ADD(migrate, tcp_dual)
+{
+	.local = "::",
+};
+
+FIXTURE_VARIANT_ADD(migrate, tcp_dual_ipv4)
+{
+	.local = "::", .client = "127.0.0.1",
+};
+
 FIXTURE_SETUP(migrate)
 {
 	netns_enter();
 	stage_open(&self->stage, IPPROTO_TCP, variant->local);
+	self->stage.v6only = variant->v6only;
+	if (variant->client)
+		stage_clients(&self->stage, variant->client);
 	servers_start(&self->stage, SERVERS);
 	ASSERT_EQ(0, service_add(&self->stage));
 }

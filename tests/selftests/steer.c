@@ -29,6 +29,8 @@ FIXTURE_VARIANT(steer)
 {
 	int protocol;
 	const char *local;
+	const char *client;	/* where that is not of the loopback's family */
+	bool v6only;
 };
 
 FIXTURE_VARIANT_ADD(steer, tcp)
@@ -51,10 +53,57 @@ FIXTURE_VARIANT_ADD(steer, udp_any)
 	.protocol = IPPROTO_UDP, .local = "0.0.0.0",
 };
 
+FIXTURE_VARIANT_ADD(steer, tcp_ipv6)
+{
+	.protocol = IPPROTO_TCP, .local = "::1", .v6only = true,
+};
+
+FIXTURE_VARIANT_ADD(steer, tcp_ipv6_any)
+{
+	.protocol = IPPROTO_TCP, .local = "::",
+	.v6only = true,
+};
+
+FIXTURE_VARIANT_ADD(steer, tcp_dual)
+{
+	.protocol = IPPROTO_TCP, .local = "::",
+};
+
+FIXTURE_VARIANT_ADD(steer, tcp_dual_ipv4)
+{
+	.protocol = IPPROTO_TCP, .local = "::",
+	.client = "127.0.0.1",
+};
+
+FIXTURE_VARIANT_ADD(steer, udp_ipv6)
+{
+	.protocol = IPPROTO_UDP, .local = "::1", .v6only = true,
+};
+
+FIXTURE_VARIANT_ADD(steer, udp_ipv6_any)
+{
+	.protocol = IPPROTO_UDP, .local = "::",
+	.v6only = true,
+};
+
+FIXTURE_VARIANT_ADD(steer, udp_dual)
+{
+	.protocol = IPPROTO_UDP, .local = "::",
+};
+
+FIXTURE_VARIANT_ADD(steer, udp_dual_ipv4)
+{
+	.protocol = IPPROTO_UDP, .local = "::",
+	.client = "127.0.0.1",
+};
+
 FIXTURE_SETUP(steer)
 {
 	netns_enter();
 	stage_open(&self->stage, variant->protocol, variant->local);
+	self->stage.v6only = variant->v6only;
+	if (variant->client)
+		stage_clients(&self->stage, variant->client);
 	sources_fill(self->sources, MANY);
 	servers_start(&self->stage, SERVERS);
 	ASSERT_EQ(0, service_add(&self->stage));

@@ -134,15 +134,26 @@ static int server_socket(const struct stage *stage)
 	inet_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	inet_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	inet_set(fd, SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20);
+	if (stage->local.sa.sa_family == AF_INET6)
+		inet_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, stage->v6only);
 	if (inet_bind(fd, &stage->local))
 		err(1, "bind");
 	return fd;
 }
 
+static union chring_address client_of(const struct serving *serving,
+				      uint16_t source)
+{
+	const struct stage *stage = serving->stage;
+	union chring_address client = inet_at(&stage->client, source);
+
+	return inet_as_seen_by(&stage->local, &client);
+}
+
 /* Makes a socket of its own for a client, as servers do over DTLS or QUIC. */
 static void serve_connect(struct serving *serving, uint16_t source)
 {
-	union chring_address client = inet_at(&serving->stage->client, source);
+	union chring_address client = client_of(serving, source);
 	int fd = server_socket(serving->stage);
 
 	if (inet_connect(fd, &client))
@@ -167,7 +178,7 @@ static void wait_for_lookups(void)
  */
 static void serve_leave(struct serving *serving)
 {
-	union chring_address nobody = inet_at(&serving->stage->client, 1);
+	union chring_address nobody = client_of(serving, 1);
 
 	if (serving->stage->protocol == IPPROTO_UDP) {
 		if (inet_connect(serving->fd, &nobody))
@@ -224,7 +235,7 @@ static void serve_order(struct serving *serving)
 		serve_connect(serving, order.source);
 		break;
 	case ORDER_CONNECT_SOCKET:
-		client = inet_at(&serving->stage->client, order.source);
+		client = client_of(serving, order.source);
 		if (inet_connect(serving->fd, &client))
 			err(1, "connect");
 		break;

@@ -65,6 +65,13 @@ void netns_enter(void)
 	close(fd);
 }
 
+/* Where the clients come from and connect to, a loopback's address. */
+void stage_clients(struct stage *stage, const char *client)
+{
+	stage->remote = inet_address(client, inet_port(&stage->local));
+	stage->client = inet_at(&stage->remote, 0);
+}
+
 /* Where @local is any address, clients come from and to the loopback's. */
 void stage_open(struct stage *stage, int protocol, const char *local)
 {
@@ -73,8 +80,7 @@ void stage_open(struct stage *stage, int protocol, const char *local)
 	memset(stage, 0, sizeof(*stage));
 	stage->protocol = protocol;
 	stage->local = inet_address(local, STAGE_PORT);
-	stage->remote = inet_address(ipv6 ? "::1" : "127.0.0.1", STAGE_PORT);
-	stage->client = inet_at(&stage->remote, 0);
+	stage_clients(stage, ipv6 ? "::1" : "127.0.0.1");
 	stage->service = STAGE_SERVICE;
 	stage->tally = mmap(NULL, sizeof(*stage->tally), PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -122,6 +128,7 @@ int service_add(struct stage *stage)
 		.name = stage->service,
 		.protocol = stage->protocol,
 		.local = stage->local,
+		.v6only = stage->v6only,
 		.owner = CHRING_OWNER_SELF,
 	};
 
@@ -283,6 +290,7 @@ static bool service_is_right(const struct stage *stage,
 	if (strcmp(service->name, stage->service) ||
 	    service->protocol != stage->protocol ||
 	    !inet_same(&service->local, &stage->local) ||
+	    service->v6only != stage->v6only ||
 	    service->owner != getuid())
 		return odd("another service");
 	if (!steering && service->state != CHRING_SERVICE_IDLE)

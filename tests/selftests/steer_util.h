@@ -74,6 +74,7 @@ struct tally {
  * @local: what servers are bound to
  * @remote: what clients connect to
  * @client: where clients are bound, without a port
+ * @v6only: servers on :: are for IPv6 only
  * @service: name of the service
  * @chring: handle of the network namespace
  * @replicas: bit n is set while server n is to be a replica
@@ -85,6 +86,7 @@ struct stage {
 	union chring_address local;
 	union chring_address remote;
 	union chring_address client;
+	bool v6only;
 	const char *service;
 	struct chring *chring;
 	unsigned int replicas;
@@ -94,6 +96,7 @@ struct stage {
 
 void netns_enter(void);
 void stage_open(struct stage *stage, int protocol, const char *local);
+void stage_clients(struct stage *stage, const char *client);
 void stage_close(struct stage *stage);
 
 /* Waits until a condition holds; false where it does not in PATIENCE_MS. */
