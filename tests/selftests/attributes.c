@@ -6,6 +6,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/genetlink.h>
 #include <netlink/genl/genl.h>
 #include <stdio.h>
@@ -26,6 +27,8 @@ enum kind {
 	OLD_NAME,		/* of what there is */
 	NUMBER,
 	ADDRESS,
+	ADDRESS6,
+	FLAG,
 };
 
 /* Where the replica's descriptor is to be filled in. */
@@ -44,7 +47,7 @@ struct command {
 	int cmd;
 	int types;		/* the largest type in its attribute set */
 	bool replica;		/* takes replicas */
-	struct attribute attributes[8];
+	struct attribute attributes[10];
 };
 
 static const struct command commands[] = {
@@ -53,6 +56,10 @@ static const struct command commands[] = {
 		{ NUMBER, CHRING_A_SERVICE_PROTOCOL,
 		  .number = CHRING_PROTOCOL_UDP, .max = 1 },
 		{ .kind = ADDRESS, .type = CHRING_A_SERVICE_LOCAL_IPV4 },
+		{ ADDRESS6, CHRING_A_SERVICE_LOCAL_IPV6, .optional = true },
+		{ FLAG, CHRING_A_SERVICE_V6ONLY, .optional = true },
+		{ NUMBER, CHRING_A_SERVICE_DEVICE, .optional = true,
+		  .min = 1, .max = INT_MAX },
 		{ NUMBER, CHRING_A_SERVICE_LOCAL_PORT, .number = PORT + 1,
 		  .min = 1, .max = 65535 },
 		{ NUMBER, CHRING_A_SERVICE_OWNER, .optional = true,
@@ -96,6 +103,8 @@ static const struct command commands[] = {
 		{ NUMBER, CHRING_A_LOOKUP_REMOTE_PORT, .number = 1, .min = 1,
 		  .max = 65535 },
 		{ ADDRESS, CHRING_A_LOOKUP_LOCAL_IPV4, .optional = true },
+		{ ADDRESS6, CHRING_A_LOOKUP_REMOTE_IPV6, .optional = true },
+		{ ADDRESS6, CHRING_A_LOOKUP_LOCAL_IPV6, .optional = true },
 	} },
 };
 
@@ -416,6 +425,12 @@ TEST_F(attributes, names_that_are_not_printable)
 	}
 }
 
+/* Of all the lengths that are tried */
+static bool is_length_of(enum kind kind, int length)
+{
+	return (kind == ADDRESS6 && length == 16) || (kind == FLAG && !length);
+}
+
 TEST_F(attributes, of_wrong_length)
 {
 	static const int lengths[] = { 0, 1, 2, 3, 5, 7, 8, 16, 1000 };
@@ -424,7 +439,7 @@ TEST_F(attributes, of_wrong_length)
 	unsigned int i;
 
 	for_each_attribute(attribute) {
-		if (attribute->kind != NUMBER && attribute->kind != ADDRESS)
+		if (attribute->kind == NEW_NAME || attribute->kind == OLD_NAME)
 			continue;
 		for (i = 0; i < elements(lengths); i++) {
 			struct mutation length = {
@@ -433,7 +448,8 @@ TEST_F(attributes, of_wrong_length)
 				.length = lengths[i],
 			};
 
-			EXPECT_MALFORMED(&length, where(attribute));
+			if (!is_length_of(attribute->kind, lengths[i]))
+				EXPECT_MALFORMED(&length, where(attribute));
 		}
 	}
 }
