@@ -32,15 +32,16 @@
 #define NO_DEVICE	INT_MAX
 
 /*
- * The anchor's socket filter: lets nothing in. What the selector refuses comes
- * here in one case: a datagram to a service on any address, for which the
- * kernel looks again without asking the selector.
+ * The anchor's socket filter: lets nothing in, before anything is made of it.
+ * What comes here is what the selector holds; and of what it refuses datagrams
+ * to a service on any address, for which the kernel looks again without asking
+ * the selector.
  */
 static unsigned int refuse_all(const void *ctx, const struct bpf_insn *insn)
 {
 	struct sk_buff *skb = (struct sk_buff *)ctx;
 
-	if (skb->sk->sk_protocol != IPPROTO_UDP)
+	if (skb->sk->sk_protocol != IPPROTO_UDP || chring_selector_holds(insn))
 		return 0;
 	if (skb->protocol == htons(ETH_P_IPV6))
 		icmpv6_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_PORT_UNREACH, 0);
@@ -49,13 +50,13 @@ static unsigned int refuse_all(const void *ctx, const struct bpf_insn *insn)
 	return 0;
 }
 
-static int attach_refuse_all(struct sock *sk)
+static int attach_refuse_all(struct sock *sk, struct chring_selector *selector)
 {
 	struct sk_filter *filter = kzalloc(sizeof(*filter), GFP_KERNEL_ACCOUNT);
 
 	if (!filter)
 		return -ENOMEM;
-	filter->prog = chring_native_prog_alloc(refuse_all);
+	filter->prog = chring_selector_filter_alloc(selector, refuse_all);
 	if (!filter->prog) {
 		kfree(filter);
 		return -ENOMEM;
@@ -67,7 +68,8 @@ static int attach_refuse_all(struct sock *sk)
 	return 0;
 }
 
-static struct socket *socket_alloc(struct net *net,
+static struct socket *socket_alloc(struct chring_selector *selector,
+				   struct net *net,
 				   const struct chring_address *address,
 				   kuid_t owner)
 {
@@ -84,7 +86,7 @@ static struct socket *socket_alloc(struct net *net,
 	/* A port is shared by the sockets of one user only */
 	SOCK_INODE(sock)->i_uid = owner;
 	sock->sk->sk_uid = owner;
-	err = attach_refuse_all(sock->sk);
+	err = attach_refuse_all(sock->sk, selector);
 	if (err) {
 		sock_release(sock);
 		return ERR_PTR(err);
@@ -104,14 +106,13 @@ static struct chring_anchor *anchor_alloc(struct chring_selector *selector,
 	if (!anchor)
 		return ERR_PTR(-ENOMEM);
 	anchor->address = *address;
-	anchor->sock = socket_alloc(net, address, owner);
+	anchor->sock = socket_alloc(selector, net, address, owner);
 	if (IS_ERR(anchor->sock)) {
 		err = PTR_ERR(anchor->sock);
 		goto free;
 	}
 	anchor->prog = chring_selector_prog_alloc(selector, address->protocol,
-						  aside ? anchor->sock->sk :
-							  NULL);
+						  anchor->sock->sk, aside);
 	if (!anchor->prog)
 		goto release;
 	return anchor;

@@ -57,6 +57,9 @@ int chring_put_service(struct sk_buff *skb, struct chring_service *service,
 			ntohs(address->port)) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_OWNER,
 			from_kuid_munged(ns, service->owner)) ||
+	    nla_put_u32(skb, CHRING_A_SERVICE_NONE,
+			READ_ONCE(service->selector.hold) ?
+			CHRING_NONE_POLICY_HOLD : CHRING_NONE_POLICY_REFUSE) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_STATE, service_state(service)) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_SLOTS, CHRING_TABLE_SLOTS) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_REPLICAS, service->nr_replicas) ||

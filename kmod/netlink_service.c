@@ -20,6 +20,11 @@ static int get_owner(const struct genl_info *info, kuid_t *owner)
 	return -EINVAL;
 }
 
+static bool get_hold(const struct nlattr *attr)
+{
+	return attr && nla_get_u32(attr) == CHRING_NONE_POLICY_HOLD;
+}
+
 static int get_address(struct genl_info *info, struct chring_service_args *args)
 {
 	struct chring_address *address = &args->address;
@@ -76,24 +81,31 @@ int chring_nl_service_new_doit(struct sk_buff *skb, struct genl_info *info)
 	err = get_owner(info, &args.owner);
 	if (err)
 		return err;
+	args.hold = get_hold(info->attrs[CHRING_A_SERVICE_NONE]);
 	return chring_service_new(genl_info_net(info), &args, info->extack);
 }
 
 int chring_nl_service_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	kuid_t owner;
+	struct chring_service_change change = {
+		.owner_attr = info->attrs[CHRING_A_SERVICE_OWNER],
+		.hold_attr = info->attrs[CHRING_A_SERVICE_NONE],
+	};
 	int err;
 
-	if (GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_NAME) ||
-	    GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_OWNER))
+	if (GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_NAME))
 		return -EINVAL;
-	err = get_owner(info, &owner);
+	if (!change.owner_attr && !change.hold_attr) {
+		GENL_SET_ERR_MSG(info, "nothing to change");
+		return -EINVAL;
+	}
+	err = change.owner_attr ? get_owner(info, &change.owner) : 0;
 	if (err)
 		return err;
-	NL_SET_BAD_ATTR(info->extack, info->attrs[CHRING_A_SERVICE_OWNER]);
-	return chring_service_set_owner(genl_info_net(info),
-					info->attrs[CHRING_A_SERVICE_NAME],
-					owner, info->extack);
+	change.hold = get_hold(change.hold_attr);
+	return chring_service_set(genl_info_net(info),
+				  info->attrs[CHRING_A_SERVICE_NAME], &change,
+				  info->extack);
 }
 
 int chring_nl_service_del_doit(struct sk_buff *skb, struct genl_info *info)

@@ -22,7 +22,7 @@
 /* What stands in the place of the program's instructions, which nobody runs */
 struct image {
 	struct chring_selector *selector;
-	const struct sock *anchor;
+	struct sock *anchor;
 };
 
 #define IMAGE_INSNS DIV_ROUND_UP(sizeof(struct image), sizeof(struct bpf_insn))
@@ -103,6 +103,11 @@ static __always_inline unsigned int select_sock(const void *ctx,
 refuse:
 	if (reuse->skb != READ_ONCE(selector->probe))
 		this_cpu_inc(*selector->refused);
+	/* The anchor's filter drops it before anything is made of it */
+	if (READ_ONCE(selector->hold) && !reuse->migrating_sk) {
+		reuse->selected_sk = ((const struct image *)insn)->anchor;
+		return SK_PASS;
+	}
 	return SK_DROP;
 }
 
@@ -227,15 +232,33 @@ static struct bpf_prog *prog_alloc(chring_native_fn fn, u32 nr_insns)
 }
 
 /**
- * chring_native_prog_alloc - a program for the kernel's hooks, in native code
- * @fn: what the hook is to call
+ * chring_selector_filter_alloc - a socket filter in native code
+ * @selector: that @fn can ask about, by chring_selector_holds()
+ * @fn: the filter
  *
  * Context: may sleep.
  * Return: the program, or NULL where memory is short.
  */
-struct bpf_prog *chring_native_prog_alloc(chring_native_fn fn)
+struct bpf_prog *
+chring_selector_filter_alloc(struct chring_selector *selector,
+			     chring_native_fn fn)
 {
-	return prog_alloc(fn, 1);
+	struct bpf_prog *prog = prog_alloc(fn, IMAGE_INSNS);
+
+	if (prog)
+		((struct image *)prog->insnsi)->selector = selector;
+	return prog;
+}
+
+/**
+ * chring_selector_holds - is what no target takes held, not refused?
+ * @insn: what a program of chring_selector_filter_alloc() is called with
+ *
+ * Context: any.
+ */
+bool chring_selector_holds(const struct bpf_insn *insn)
+{
+	return READ_ONCE(selector_of(insn)->hold);
 }
 
 /**
@@ -284,23 +307,24 @@ void chring_selector_free(struct chring_selector *selector)
  * chring_selector_prog_alloc - a selector in the form that a group takes
  * @selector: the selector
  * @protocol: IPPROTO_TCP or IPPROTO_UDP
- * @anchor: the anchor of a group on another port than the service's, where only
- *	what migrates is steered; NULL on its own
+ * @anchor: the anchor of the group
+ * @aside: the group is on another port than the service's, and only what
+ *	migrates is steered
  *
  * Context: may sleep.
  * Return: the program, for chring_selector_prog_free(); or NULL where memory is
  * short.
  */
 struct bpf_prog *chring_selector_prog_alloc(struct chring_selector *selector,
-					    int protocol,
-					    const struct sock *anchor)
+					    int protocol, struct sock *anchor,
+					    bool aside)
 {
 	struct bpf_prog *prog;
 	struct image *image;
 
 	BUILD_BUG_ON(offsetof(struct bpf_prog, insnsi) % sizeof(void *));
 
-	prog = prog_alloc(anchor ? select_aside : function_of(protocol, false),
+	prog = prog_alloc(aside ? select_aside : function_of(protocol, false),
 			  IMAGE_INSNS);
 	if (!prog)
 		return NULL;

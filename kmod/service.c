@@ -170,6 +170,7 @@ service_alloc(struct net *net, const struct chring_service_args *args)
 	service->net = net;
 	service->address = args->address;
 	service->owner = args->owner;
+	service->selector.hold = args->hold;
 	INIT_LIST_HEAD(&service->asides);
 	xa_init_flags(&service->replicas, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
 	get_random_bytes(&seed, sizeof(seed));
@@ -219,35 +220,50 @@ unlock:
 	return err;
 }
 
+static int service_change(struct chring_service *service,
+			  const struct chring_service_change *change,
+			  struct netlink_ext_ack *extack)
+{
+	if (change->owner_attr && service->anchor) {
+		NL_SET_ERR_MSG_ATTR(extack, change->owner_attr,
+				    "owner cannot change while the service holds its port");
+		return -EBUSY;
+	}
+	if (change->owner_attr)
+		service->owner = change->owner;
+	/* Packets read it */
+	if (change->hold_attr)
+		WRITE_ONCE(service->selector.hold, change->hold);
+	return 0;
+}
+
 /**
- * chring_service_set_owner - change the user that a service's port belongs to
+ * chring_service_set - change a service
  * @net: its network namespace
  * @name: the attribute with its name
- * @owner: a valid user id
+ * @change: what is to be otherwise
  * @extack: says why not
  *
  * Context: may sleep; takes the lock of the namespace's services.
- * Return: 0; -ENOENT; -EBUSY where the service holds its port, or is being
- * removed.
+ * Return: 0; -ENOENT; -EBUSY where it is being removed, or is to have another
+ * owner and holds its port.
  */
-int chring_service_set_owner(struct net *net, const struct nlattr *name,
-			     kuid_t owner, struct netlink_ext_ack *extack)
+int chring_service_set(struct net *net, const struct nlattr *name,
+		       const struct chring_service_change *change,
+		       struct netlink_ext_ack *extack)
 {
 	struct chring_net *cn = chring_net(net);
 	struct chring_service *service;
-	int err = 0;
+	int err;
 
 	mutex_lock(&cn->lock);
 	service = chring_service_active_locked(cn, name, extack);
-	if (IS_ERR(service)) {
+	if (IS_ERR(service))
 		err = PTR_ERR(service);
-	} else if (service->anchor) {
-		NL_SET_ERR_MSG(extack, "owner cannot change while the service holds its port");
-		err = -EBUSY;
-	} else {
-		service->owner = owner;
+	else
+		err = service_change(service, change, extack);
+	if (!err)
 		cn->seq++;
-	}
 	mutex_unlock(&cn->lock);
 	return err;
 }

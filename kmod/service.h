@@ -89,6 +89,7 @@ struct chring_service {
  * @name: 1 to CHRING_NAME_MAX bytes, printable, without white space
  * @address: of the service
  * @owner: a valid user id
+ * @hold: what new flows are while no replica is alive, instead of refused
  * @name_attr: where @name came from, to point at in a refusal
  * @address_attr: where the address came from
  */
@@ -96,16 +97,32 @@ struct chring_service_args {
 	const char *name;
 	struct chring_address address;
 	kuid_t owner;
+	bool hold;
 	const struct nlattr *name_attr;
 	const struct nlattr *address_attr;
+};
+
+/**
+ * struct chring_service_change - a request to change a service
+ * @owner: a valid user id, where there is @owner_attr
+ * @owner_attr: where @owner came from; NULL leaves it as it is
+ * @hold: as in &struct chring_service_args, where there is @hold_attr
+ * @hold_attr: where @hold came from; NULL leaves it as it is
+ */
+struct chring_service_change {
+	kuid_t owner;
+	const struct nlattr *owner_attr;
+	bool hold;
+	const struct nlattr *hold_attr;
 };
 
 struct chring_net *chring_net(const struct net *net);
 
 int chring_service_new(struct net *net, const struct chring_service_args *args,
 		       struct netlink_ext_ack *extack);
-int chring_service_set_owner(struct net *net, const struct nlattr *name,
-			     kuid_t owner, struct netlink_ext_ack *extack);
+int chring_service_set(struct net *net, const struct nlattr *name,
+		       const struct chring_service_change *change,
+		       struct netlink_ext_ack *extack);
 int chring_service_del(struct net *net, const struct nlattr *name,
 		       struct netlink_ext_ack *extack);
 int chring_service_lookup(struct net *net, const struct nlattr *name,

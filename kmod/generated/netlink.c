@@ -41,7 +41,7 @@ const struct nla_policy chring_replica_nl_policy[CHRING_A_REPLICA_PASSED_OVER + 
 };
 
 /* CHRING_CMD_SERVICE_NEW - do */
-static const struct nla_policy chring_service_new_nl_policy[CHRING_A_SERVICE_OWNER + 1] = {
+static const struct nla_policy chring_service_new_nl_policy[CHRING_A_SERVICE_NONE + 1] = {
 	[CHRING_A_SERVICE_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
 	[CHRING_A_SERVICE_PROTOCOL] = NLA_POLICY_MAX(NLA_U32, 1),
 	[CHRING_A_SERVICE_LOCAL_IPV4] = NLA_POLICY_EXACT_LEN(4),
@@ -50,12 +50,14 @@ static const struct nla_policy chring_service_new_nl_policy[CHRING_A_SERVICE_OWN
 	[CHRING_A_SERVICE_DEVICE] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_service_device_range),
 	[CHRING_A_SERVICE_LOCAL_PORT] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_service_local_port_range),
 	[CHRING_A_SERVICE_OWNER] = { .type = NLA_U32, },
+	[CHRING_A_SERVICE_NONE] = NLA_POLICY_MAX(NLA_U32, 1),
 };
 
 /* CHRING_CMD_SERVICE_SET - do */
-static const struct nla_policy chring_service_set_nl_policy[CHRING_A_SERVICE_OWNER + 1] = {
+static const struct nla_policy chring_service_set_nl_policy[CHRING_A_SERVICE_NONE + 1] = {
 	[CHRING_A_SERVICE_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
 	[CHRING_A_SERVICE_OWNER] = { .type = NLA_U32, },
+	[CHRING_A_SERVICE_NONE] = NLA_POLICY_MAX(NLA_U32, 1),
 };
 
 /* CHRING_CMD_SERVICE_GET - do */
@@ -113,14 +115,14 @@ static const struct genl_split_ops chring_nl_ops[] = {
 		.cmd		= CHRING_CMD_SERVICE_NEW,
 		.doit		= chring_nl_service_new_doit,
 		.policy		= chring_service_new_nl_policy,
-		.maxattr	= CHRING_A_SERVICE_OWNER,
+		.maxattr	= CHRING_A_SERVICE_NONE,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= CHRING_CMD_SERVICE_SET,
 		.doit		= chring_nl_service_set_doit,
 		.policy		= chring_service_set_nl_policy,
-		.maxattr	= CHRING_A_SERVICE_OWNER,
+		.maxattr	= CHRING_A_SERVICE_NONE,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{

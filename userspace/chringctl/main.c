@@ -30,12 +30,12 @@ struct options {
 };
 
 static const struct command commands[] = {
-	{ "service", "add", "NAME tcp|udp ADDRESS:PORT [v6only] [owner USER]",
+	{ "service", "add", "NAME tcp|udp ADDRESS:PORT [v6only] [owner USER] [none refuse|hold]",
 	  "make a service", service_add },
 	{ "service", "show", "[NAME]",
 	  "show one service, or all", service_show },
-	{ "service", "set", "NAME owner USER",
-	  "change a service that has had no replica yet", service_set },
+	{ "service", "set", "NAME owner USER|none refuse|hold",
+	  "change a service, its owner only before its first replica", service_set },
 	{ "service", "del", "NAME",
 	  "remove a service and its replicas", service_del },
 	{ "replica", "add",

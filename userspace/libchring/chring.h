@@ -77,6 +77,12 @@ enum {
 	CHRING_SERVICE_REMOVING,	/* deleted; its name is not free yet */
 };
 
+/* What becomes of new flows while no replica is alive. */
+enum {
+	CHRING_NONE_REFUSE,		/* reset, or ICMP port unreachable */
+	CHRING_NONE_HOLD,		/* dropped, so that clients try again */
+};
+
 /* States of a replica; see chring_replica_state_name(). */
 enum {
 	CHRING_REPLICA_UP,		/* takes new flows */
@@ -91,6 +97,7 @@ enum {
  *	ports
  * @v6only: of an AF_INET6 address: it takes no IPv4. Always true but for ::
  * @owner: the user who owns the replicas' sockets
+ * @none: CHRING_NONE_...; a later kernel may have more
  * @state: CHRING_SERVICE_...; a later kernel may have more
  * @slots: slots of its table
  * @replicas: number of its replicas
@@ -101,7 +108,7 @@ enum {
  *	listener to another replica
  * @passed_over: times the pick went to a stand-in since the owner of the slot
  *	was dead
- * @refused: times no replica was alive
+ * @refused: times no replica was alive, and a flow was refused or held
  *
  * The counters include the replicas that are gone.
  */
@@ -111,6 +118,7 @@ struct chring_service {
 	union chring_address local;
 	bool v6only;
 	uid_t owner;
+	uint32_t none;
 	uint32_t state;
 	uint32_t slots;
 	uint32_t replicas;
@@ -129,6 +137,7 @@ struct chring_service {
  *	exactly, but for TCP ones on other ports
  * @v6only: on ::, take no IPv4
  * @owner: the user who owns the sockets on @local, or CHRING_OWNER_SELF
+ * @none: CHRING_NONE_...
  */
 struct chring_service_request {
 	const char *name;
@@ -136,6 +145,7 @@ struct chring_service_request {
 	union chring_address local;
 	bool v6only;
 	uid_t owner;
+	uint32_t none;
 };
 
 /**
@@ -250,6 +260,20 @@ int chring_service_new(struct chring *chring,
  */
 int chring_service_set_owner(struct chring *chring, const char *name,
 			     uid_t owner);
+
+/**
+ * chring_service_set_none - change what becomes of flows that nobody can take
+ * @chring: an open handle
+ * @name: the service
+ * @none: CHRING_NONE_...
+ *
+ * Needs CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ *
+ * Return: 0; -ENOENT where there is no such service; -EINVAL for a policy that
+ * the kernel does not know; -EPERM without the privilege.
+ */
+int chring_service_set_none(struct chring *chring, const char *name,
+			    uint32_t none);
 
 /**
  * chring_service_get - read one service
@@ -437,6 +461,14 @@ int chring_lookup(struct chring *chring, const char *service,
  */
 int chring_socket_from_pid(struct chring *chring, pid_t pid, int protocol,
 			   const union chring_address *local, int fd);
+
+/**
+ * chring_none_name - a word for what becomes of flows that nobody can take
+ * @none: from struct chring_service
+ *
+ * Return: "refuse" or "hold"; "unknown" for what this library does not know.
+ */
+const char *chring_none_name(uint32_t none);
 
 /**
  * chring_service_state_name - a word for the state of a service

@@ -28,6 +28,7 @@ static const char *const service_names[] = {
 	[CHRING_A_SERVICE_DEVICE]	= "device",
 	[CHRING_A_SERVICE_LOCAL_PORT]	= "local-port",
 	[CHRING_A_SERVICE_OWNER]	= "owner",
+	[CHRING_A_SERVICE_NONE]		= "none",
 };
 
 static const char *const replica_names[] = {

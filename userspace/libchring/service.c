@@ -16,6 +16,16 @@ CHRING_EXPORT const char *chring_service_state_name(uint32_t state)
 	return state < CHRING_ARRAY_SIZE(names) ? names[state] : "unknown";
 }
 
+CHRING_EXPORT const char *chring_none_name(uint32_t none)
+{
+	static const char *const names[] = {
+		[CHRING_NONE_REFUSE]	= "refuse",
+		[CHRING_NONE_HOLD]	= "hold",
+	};
+
+	return none < CHRING_ARRAY_SIZE(names) ? names[none] : "unknown";
+}
+
 /* A request that says which service by name, with room for @size bytes more. */
 static int named_request(struct chring *chring, struct nl_msg **msg, int cmd,
 			 int flags, const char *name, size_t size)
@@ -52,6 +62,7 @@ static int put_service(struct chring *chring, struct nl_msg *msg,
 	if (nla_put_u32(msg, CHRING_A_SERVICE_PROTOCOL, protocol) < 0 ||
 	    nla_put_u32(msg, CHRING_A_SERVICE_LOCAL_PORT,
 			chring_port(local)) < 0 ||
+	    nla_put_u32(msg, CHRING_A_SERVICE_NONE, request->none) < 0 ||
 	    (device && nla_put_u32(msg, CHRING_A_SERVICE_DEVICE, device) < 0) ||
 	    (request->v6only && nla_put_flag(msg, CHRING_A_SERVICE_V6ONLY) < 0))
 		return chring_fail_nomem(chring);
@@ -79,7 +90,7 @@ CHRING_EXPORT int chring_service_new(struct chring *chring,
 
 	ret = named_request(chring, &msg, CHRING_CMD_SERVICE_NEW, NLM_F_ACK,
 			    request->name,
-			    5 * nla_total_size(sizeof(uint32_t)) +
+			    6 * nla_total_size(sizeof(uint32_t)) +
 			    chring_address_size());
 	if (ret < 0)
 		return ret;
@@ -91,23 +102,34 @@ CHRING_EXPORT int chring_service_new(struct chring *chring,
 	return chring_do(chring, msg, NULL, NULL);
 }
 
-CHRING_EXPORT int chring_service_set_owner(struct chring *chring,
-					   const char *name, uid_t owner)
+static int set_number(struct chring *chring, const char *name, int type,
+		      uint32_t number)
 {
 	struct nl_msg *msg;
 	int ret;
 
-	if (owner == CHRING_OWNER_SELF)
-		owner = geteuid();
 	ret = named_request(chring, &msg, CHRING_CMD_SERVICE_SET, NLM_F_ACK,
-			    name, nla_total_size(sizeof(uint32_t)));
+			    name, nla_total_size(sizeof(number)));
 	if (ret < 0)
 		return ret;
-	if (nla_put_u32(msg, CHRING_A_SERVICE_OWNER, owner) < 0) {
+	if (nla_put_u32(msg, type, number) < 0) {
 		nlmsg_free(msg);
 		return chring_fail_nomem(chring);
 	}
 	return chring_do(chring, msg, NULL, NULL);
+}
+
+CHRING_EXPORT int chring_service_set_owner(struct chring *chring,
+					   const char *name, uid_t owner)
+{
+	return set_number(chring, name, CHRING_A_SERVICE_OWNER,
+			  owner == CHRING_OWNER_SELF ? geteuid() : owner);
+}
+
+CHRING_EXPORT int chring_service_set_none(struct chring *chring,
+					  const char *name, uint32_t none)
+{
+	return set_number(chring, name, CHRING_A_SERVICE_NONE, none);
 }
 
 static int parse_service(struct chring *chring, struct nlmsghdr *reply,
@@ -152,6 +174,7 @@ static int parse_service(struct chring *chring, struct nlmsghdr *reply,
 	service->v6only = attrs[CHRING_A_SERVICE_V6ONLY];
 
 	service->owner = chring_get_uint(attrs[CHRING_A_SERVICE_OWNER]);
+	service->none = chring_get_uint(attrs[CHRING_A_SERVICE_NONE]);
 	service->state = chring_get_uint(attrs[CHRING_A_SERVICE_STATE]);
 	service->slots = chring_get_uint(attrs[CHRING_A_SERVICE_SLOTS]);
 	service->replicas = chring_get_uint(attrs[CHRING_A_SERVICE_REPLICAS]);

@@ -11,6 +11,20 @@
 #define REMOVAL_POLL_MS		5
 #define REMOVAL_BOUND_MS	30000
 
+static enum status next_none(struct args *args, uint32_t *none)
+{
+	if (take_word(args, "refuse"))
+		*none = CHRING_NONE_REFUSE;
+	else if (take_word(args, "hold"))
+		*none = CHRING_NONE_HOLD;
+	else if (!args->left)
+		return mistake("none refuse|hold is missing");
+	else
+		return mistake("none must be refuse or hold, not '%s'",
+			       *args->words);
+	return STATUS_DONE;
+}
+
 enum status service_add(struct chring *chring, struct args *args)
 {
 	struct chring_service_request request = { .owner = CHRING_OWNER_SELF };
@@ -26,6 +40,8 @@ enum status service_add(struct chring *chring, struct args *args)
 		request.v6only = take_word(args, "v6only");
 	if (!status && take_word(args, "owner"))
 		status = next_user(args, &request.owner);
+	if (!status && take_word(args, "none"))
+		status = next_none(args, &request.none);
 	if (!status)
 		status = no_more_words(args);
 	if (status)
@@ -41,15 +57,20 @@ enum status service_set(struct chring *chring, struct args *args)
 {
 	enum status status;
 	const char *name;
-	uid_t owner;
+	bool owner;
+	uint32_t value;
 	int ret;
 
 	status = next_word(args, "NAME", &name);
 	if (status)
 		return status;
-	if (!take_word(args, "owner"))
-		return mistake("what to set is missing: owner USER");
-	status = next_user(args, &owner);
+	owner = take_word(args, "owner");
+	if (owner)
+		status = next_user(args, &value);
+	else if (take_word(args, "none"))
+		status = next_none(args, &value);
+	else
+		return mistake("what to set is missing: owner USER, or none refuse|hold");
 	if (!status)
 		status = no_more_words(args);
 	if (status)
@@ -57,7 +78,8 @@ enum status service_set(struct chring *chring, struct args *args)
 
 	ret = chring_open(chring);
 	if (!ret)
-		ret = chring_service_set_owner(chring, name, owner);
+		ret = owner ? chring_service_set_owner(chring, name, value) :
+			      chring_service_set_none(chring, name, value);
 	return outcome(chring, ret);
 }
 
@@ -126,6 +148,7 @@ static void print_service(const struct chring_service *service)
 		    service->protocol == IPPROTO_TCP ? "tcp" : "udp");
 	print_endpoint(&service->local, service->v6only);
 	print_owner(service->owner);
+	output_string(OUTPUT_BOTH, "none", chring_none_name(service->none));
 	output_break();
 	output_string(OUTPUT_BOTH, "state",
 		      chring_service_state_name(service->state));

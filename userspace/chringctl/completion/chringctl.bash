@@ -18,10 +18,12 @@ _chringctl_keys()	# OBJECT VERB PREVIOUS-WORD
 		return ;;
 	*" owner")
 		compgen -u ;;
+	*" none")
+		echo refuse hold ;;
 	"service add"*)
-		echo v6only owner ;;
+		echo v6only owner none ;;
 	"service set"*)
-		echo owner ;;
+		echo owner none ;;
 	"replica add"*)
 		echo pid fd at weight ;;
 	"replica set"*)

@@ -36,6 +36,19 @@ enum chring_service_state {
 };
 
 /**
+ * enum chring_none_policy - What becomes of new flows while no replica is
+ *   alive.
+ * @CHRING_NONE_POLICY_REFUSE: They are refused at once, by a reset or ICMP
+ *   port unreachable.
+ * @CHRING_NONE_POLICY_HOLD: They are dropped without a word, so that clients
+ *   try again. What a client of UDP does is up to it.
+ */
+enum chring_none_policy {
+	CHRING_NONE_POLICY_REFUSE,
+	CHRING_NONE_POLICY_HOLD,
+};
+
+/**
  * enum chring_replica_state
  * @CHRING_REPLICA_STATE_UP: The socket takes new flows.
  * @CHRING_REPLICA_STATE_DEAD: The socket was closed or shut down; its flows go
@@ -55,6 +68,7 @@ enum {
 	CHRING_A_SERVICE_DEVICE,
 	CHRING_A_SERVICE_LOCAL_PORT,
 	CHRING_A_SERVICE_OWNER,
+	CHRING_A_SERVICE_NONE,
 	CHRING_A_SERVICE_STATE,
 	CHRING_A_SERVICE_SLOTS,
 	CHRING_A_SERVICE_REPLICAS,
