@@ -10,15 +10,18 @@
 
 #include "handle.h"
 #include "lock.h"
+#include "lock_queue.h"
 #include "lock_word.h"
 #include "lockspace.h"
 #include "owner.h"
+#include "quota.h"
 
 static void handle_put(struct chring_handle *handle)
 {
 	if (!refcount_dec_and_test(&handle->refs))
 		return;
 	chring_lockspace_unref(handle->lock);
+	chring_quota_uncharge(handle->quota, CHRING_QUOTA_HANDLES);
 	kfree_rcu(handle, rcu);
 }
 
@@ -52,8 +55,9 @@ static int handle_own(struct chring_handle *handle)
  * @args: which lock
  *
  * Context: may sleep; takes the lockspace's lock.
- * Return: the handle, or an error pointer: what chring_lockspace_attach(),
- * chring_owner_get_current() and chring_lockspace_new_id() say.
+ * Return: the handle, or an error pointer: what chring_quota_charge(),
+ * chring_lockspace_attach(), chring_owner_get_current() and
+ * chring_lockspace_new_id() say.
  */
 struct chring_handle *chring_handle_open(struct net *net,
 					 const struct chring_lock_args *args)
@@ -66,11 +70,14 @@ struct chring_handle *chring_handle_open(struct net *net,
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&handle->refs, 1);
 	INIT_LIST_HEAD(&handle->owned);
-	err = chring_lockspace_attach(chring_lockspace(net), handle, args);
-	if (err) {
-		kfree(handle);
-		return ERR_PTR(err);
+	handle->quota = chring_quota_charge(CHRING_QUOTA_HANDLES);
+	if (IS_ERR(handle->quota)) {
+		err = PTR_ERR(handle->quota);
+		goto free;
 	}
+	err = chring_lockspace_attach(chring_lockspace(net), handle, args);
+	if (err)
+		goto uncharge;
 	err = handle_own(handle);
 	if (err) {
 		chring_lockspace_detach(handle);
@@ -78,6 +85,12 @@ struct chring_handle *chring_handle_open(struct net *net,
 		return ERR_PTR(err);
 	}
 	return handle;
+
+uncharge:
+	chring_quota_uncharge(handle->quota, CHRING_QUOTA_HANDLES);
+free:
+	kfree(handle);
+	return ERR_PTR(err);
 }
 
 /**
@@ -137,31 +150,35 @@ int chring_handle_stat(struct chring_handle *handle,
 		       struct chring_lock_stat *stat)
 {
 	struct chring_lock *lock = handle->lock;
+	struct chring_wakeup wakeup = {};
 	int err;
 
 	spin_lock(&lock->lock);
 	err = chring_handle_check_locked(handle);
-	if (err)
-		goto unlock;
+	if (err) {
+		spin_unlock(&lock->lock);
+		return err;
+	}
 	chring_word_freeze_locked(lock);
-	chring_word_thaw_locked(lock, false);
 	stat->token = chring_word_token_locked(lock);
 	stat->waiters = lock->nr_waiters;
 	stat->news = lock->news;
 	stat->lock_flags = lock->flags;
 	if (handle->lost)
 		stat->flags |= CHRING_STAT_LOST;
-	if (!lock->holder)
-		goto unlock;
-	stat->flags |= CHRING_STAT_HELD;
-	stat->held_ns = ktime_get_coarse_ns() - lock->since;
+	if (lock->holder) {
+		stat->flags |= CHRING_STAT_HELD;
+		stat->held_ns = ktime_get_coarse_ns() - lock->since;
+	}
 	if (lock->holder == handle)
 		stat->flags |= CHRING_STAT_MINE;
-	if (lock->holder->owner && (handle->may_read || lock->holder == handle))
+	if (lock->holder && lock->holder->owner &&
+	    (handle->may_read || lock->holder == handle))
 		stat->pid = pid_vnr(lock->holder->owner->tgid);
-unlock:
-	spin_unlock(&lock->lock);
-	return err;
+	/* What the word was found to be may have freed it */
+	chring_queue_pass_on_locked(lock, &wakeup);
+	chring_queue_unlock(lock, &wakeup);
+	return 0;
 }
 
 /**

@@ -32,6 +32,7 @@ struct task_struct;
  * @gone: its lockspace knows it no more: no handle is added
  * @taken: somebody has held it
  * @news: CHRING_NEWS_... for the next holder; none while somebody holds it
+ * @raised: of @news, what has not been told to those who listen
  * @mode: permissions
  * @uid: owner
  * @gid: group
@@ -60,6 +61,7 @@ struct chring_lock {
 	u8 gone : 1;
 	u8 taken : 1;
 	u8 news;
+	u8 raised;
 	umode_t mode;
 	kuid_t uid;
 	kgid_t gid;
@@ -143,6 +145,7 @@ struct chring_waiter {
 int chring_lock_acquire(struct chring_handle *handle, u32 flags,
 			ktime_t deadline, struct chring_grant *grant);
 int chring_lock_release(struct chring_handle *handle, u64 token);
+int chring_lock_break(struct chring_lock *lock);
 int chring_lock_adopt(struct chring_handle *handle, struct chring_owner *owner,
 		      u32 id, struct chring_grant *grant);
 int chring_lock_close(struct chring_handle *handle, bool force);

@@ -116,6 +116,30 @@ u64 chring_word_token_locked(const struct chring_lock *lock)
 	return lock->taken ? token(lock, chring_word_seq(lock->seen)) : 0;
 }
 
+/**
+ * chring_word_raise_locked - have the next holder told
+ * @lock: caller holds its lock
+ * @news: CHRING_NEWS_..., of the holder that there is, or of the last one
+ */
+void chring_word_raise_locked(struct chring_lock *lock, u32 news)
+{
+	lockdep_assert_held(&lock->lock);
+	lock->raised |= news & ~lock->news;
+	lock->news |= news;
+	lock->dead_token = chring_word_token_locked(lock);
+}
+
+/**
+ * chring_word_tell_flags_locked - show user space what the lock is
+ * @lock: caller holds its lock
+ */
+void chring_word_tell_flags_locked(struct chring_lock *lock)
+{
+	lockdep_assert_held(&lock->lock);
+	if (lock->map)
+		WRITE_ONCE(map_info(lock->map)->flags, lock->flags);
+}
+
 static u64 token_limit(const struct chring_lock_map *map)
 {
 	u64 ns = ktime_to_ns(ktime_sub(ktime_get(), map->made));
@@ -149,12 +173,6 @@ static void see(struct chring_lock *lock, u64 word,
 		lock->since = ktime_get_coarse_ns();
 }
 
-static void corrupt(struct chring_lock *lock)
-{
-	lock->news |= CHRING_NEWS_CORRUPT;
-	lock->dead_token = chring_word_token_locked(lock);
-}
-
 /* Makes of what the word says what is so. */
 static void believe(struct chring_lock *lock, u64 word)
 {
@@ -166,10 +184,10 @@ static void believe(struct chring_lock *lock, u64 word)
 	if (word == lock->seen)
 		return;
 	if (!is_plausible(lock, seq)) {
-		corrupt(lock);
+		chring_word_raise_locked(lock, CHRING_NEWS_CORRUPT);
 		chring_word_clear_locked(lock);
 		lock->flags |= CHRING_LOCK_STRICT;
-		WRITE_ONCE(map_info(lock->map)->flags, lock->flags);
+		chring_word_tell_flags_locked(lock);
 		return;
 	}
 	if (id && seq != chring_word_seq(lock->seen))
@@ -178,7 +196,7 @@ static void believe(struct chring_lock *lock, u64 word)
 		lock->taken = true;
 	see(lock, chring_word(seq, holder ? id : 0), holder);
 	if (id && !holder)
-		corrupt(lock);
+		chring_word_raise_locked(lock, CHRING_NEWS_CORRUPT);
 }
 
 /**

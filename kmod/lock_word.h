@@ -46,6 +46,8 @@ u64 chring_word_first_token(void);
 void chring_word_start(struct chring_lock *lock, u64 first);
 u64 chring_word_token_locked(const struct chring_lock *lock);
 
+void chring_word_tell_flags_locked(struct chring_lock *lock);
+void chring_word_raise_locked(struct chring_lock *lock, u32 news);
 void chring_word_freeze_locked(struct chring_lock *lock);
 void chring_word_thaw_locked(struct chring_lock *lock, bool nudged);
 int chring_word_take_locked(struct chring_lock *lock,

@@ -5,6 +5,7 @@
 
 #include <linux/anon_inodes.h>
 #include <linux/compat.h>
+#include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -15,6 +16,7 @@
 #include <linux/uaccess.h>
 #include <uapi/linux/chring_lock.h>
 
+#include "access.h"
 #include "handle.h"
 #include "lock.h"
 #include "lockdev.h"
@@ -199,7 +201,7 @@ static int get_lock_args(struct chring_lock_args *args, char *name,
 		return -EINVAL;
 	if (!(arg->flags & CHRING_OPEN_CREATE) && (arg->flags || arg->mode))
 		return -EINVAL;
-	if (arg->mode & ~0666)
+	if (arg->mode & ~CHRING_ACCESS_MODES)
 		return -EINVAL;
 	if (!arg->name_len || arg->name_len > CHRING_LOCK_NAME_MAX)
 		return -EINVAL;
@@ -209,8 +211,11 @@ static int get_lock_args(struct chring_lock_args *args, char *name,
 	if (strlen(name) != arg->name_len)
 		return -EINVAL;
 	args->name = name;
-	args->flags = arg->flags;
+	args->flags = arg->flags & kinds;
+	args->create = arg->flags & CHRING_OPEN_CREATE;
+	args->exclusive = arg->flags & CHRING_OPEN_EXCLUSIVE;
 	args->mode = arg->mode;
+	current_fsuid_fsgid(&args->uid, &args->gid);
 	return 0;
 }
 

@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Lockspaces: which locks a network namespace has, and who may use them.
+ * Lockspaces: which locks a network namespace has.
  *
  * A lock that was made through the device is there as long as it has handles,
- * or news for its next holder. What its last token was outlives it.
+ * or news for its next holder; one that was made by name until it is deleted.
+ * What its last token was outlives it.
  */
 
 #include <linux/cred.h>
-#include <linux/ctype.h>
 #include <linux/jhash.h>
+#include <linux/netlink.h>
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
+#include "access.h"
 #include "lock.h"
 #include "lock_word.h"
 #include "lockspace.h"
+#include "quota.h"
 
 #define DEFAULT_MODE	0600
 
@@ -61,6 +64,40 @@ static const struct rhashtable_params names_params = {
 struct chring_lockspace *chring_lockspace(const struct net *net)
 {
 	return net_generic(net, lockspace_id);
+}
+
+/* ---- who listens */
+
+static chring_lock_listener listener;
+
+/**
+ * chring_lockspace_listen - have somebody hear what happens to all locks
+ * @fn: who, or NULL
+ *
+ * Context: at load, before there is any lock, and at unload, when there are no
+ * handles any more, and nobody asks for anything by name.
+ */
+void chring_lockspace_listen(chring_lock_listener fn)
+{
+	WRITE_ONCE(listener, fn);
+}
+
+/**
+ * chring_lockspace_tell - tell those who listen of what happened to a lock
+ * @lock: the lock; caller has a reference, or its lockspace's lock
+ * @event: what
+ * @news: CHRING_NEWS_..., or 0
+ * @token: of the holder that they are of
+ *
+ * Context: may sleep.
+ */
+void chring_lockspace_tell(struct chring_lock *lock,
+			   enum chring_lock_event event, u32 news, u64 token)
+{
+	chring_lock_listener fn = READ_ONCE(listener);
+
+	if (fn)
+		fn(lock, event, news, token);
 }
 
 /* ---- ids of handles */
@@ -123,38 +160,40 @@ void chring_lockspace_forget_id(struct chring_lockspace *space, u32 id)
 
 /* ---- locks */
 
-static int check_name(const char *name)
+/**
+ * chring_lockspace_changed_locked - dumps are to know of a change
+ * @space: caller holds its lock
+ */
+void chring_lockspace_changed_locked(struct chring_lockspace *space)
 {
-	const char *p;
-
-	for (p = name; *p; p++)
-		if (!isascii(*p) || !isgraph(*p))
-			return -EINVAL;
-	return p == name ? -EINVAL : 0;
+	lockdep_assert_held(&space->lock);
+	if (!++space->seq)
+		space->seq = 1;
 }
 
 static struct chring_lock *lock_alloc(struct chring_lockspace *space,
 				      const struct chring_lock_args *args)
 {
-	struct chring_lock *lock;
 	size_t len = strlen(args->name);
-	u64 token;
+	struct chring_lock *lock;
 
 	lock = kzalloc(struct_size(lock, name, len + 1), GFP_KERNEL_ACCOUNT);
 	if (!lock)
 		return NULL;
 	memcpy(lock->name, args->name, len + 1);
 	lock->space = space;
-	lock->flags = args->flags & (CHRING_LOCK_FIFO | CHRING_LOCK_STRICT);
+	lock->flags = args->flags;
+	lock->persistent = args->persistent;
 	lock->mode = args->mode ?: DEFAULT_MODE;
-	current_fsuid_fsgid(&lock->uid, &lock->gid);
+	lock->uid = args->uid;
+	lock->gid = args->gid;
 	refcount_set(&lock->refs, 1);
 	spin_lock_init(&lock->lock);
 	INIT_LIST_HEAD(&lock->waiters);
 	INIT_LIST_HEAD(&lock->handles);
 	init_waitqueue_head(&lock->poll);
-	token = max(chring_word_first_token(), space->high_water);
-	chring_word_start(lock, token);
+	chring_word_start(lock, max(chring_word_first_token(),
+				    space->high_water));
 	return lock;
 }
 
@@ -163,6 +202,7 @@ static void lock_put(struct chring_lock *lock)
 	if (!refcount_dec_and_test(&lock->refs))
 		return;
 	chring_word_unmap(lock);
+	chring_quota_uncharge(lock->quota, CHRING_QUOTA_LOCKS);
 	kfree(lock);
 }
 
@@ -171,14 +211,18 @@ static int lock_add_locked(struct chring_lockspace *space,
 {
 	int err;
 
+	lockdep_assert_held(&space->lock);
 	err = xa_alloc(&space->locks, &lock->id, lock, xa_limit_32b,
-		       GFP_KERNEL_ACCOUNT);
+		       GFP_KERNEL);
 	if (err)
 		return err;
 	err = rhashtable_insert_fast(&space->names, &lock->node, names_params);
-	if (err)
+	if (err) {
 		xa_erase(&space->locks, lock->id);
-	return err;
+		return err;
+	}
+	chring_lockspace_changed_locked(space);
+	return 0;
 }
 
 static void lock_remove_locked(struct chring_lockspace *space,
@@ -187,72 +231,132 @@ static void lock_remove_locked(struct chring_lockspace *space,
 	lockdep_assert_held(&space->lock);
 	rhashtable_remove_fast(&space->names, &lock->node, names_params);
 	xa_erase(&space->locks, lock->id);
+	chring_lockspace_changed_locked(space);
 
-	spin_lock(&lock->lock);
 	/* Nobody has it mapped, but what was done so may not have been seen */
+	spin_lock(&lock->lock);
 	chring_word_freeze_locked(lock);
 	space->high_water = max(space->high_water,
 				chring_word_token_locked(lock));
 	spin_unlock(&lock->lock);
-	lock_put(lock);
 }
 
-static struct chring_lock *lock_new_locked(struct chring_lockspace *space,
-					   const struct chring_lock_args *args)
+/**
+ * chring_lockspace_make_locked - make a lock
+ * @space: where; caller holds its lock
+ * @args: what it is to be; nothing is called so
+ * @admin: who asks has CAP_NET_ADMIN over the network namespace
+ * @extack: says why not, or NULL
+ *
+ * Context: may sleep.
+ * Return: the lock, or an error pointer: -EINVAL for a name; -EPERM; -EDQUOT;
+ * -ENOMEM.
+ */
+struct chring_lock *
+chring_lockspace_make_locked(struct chring_lockspace *space,
+			     const struct chring_lock_args *args, bool admin,
+			     struct netlink_ext_ack *extack)
 {
+	struct chring_quota *quota;
 	struct chring_lock *lock;
 	int err;
 
+	err = chring_access_create(space->net->user_ns, args->name, args->uid,
+				   admin, extack);
+	if (err)
+		return ERR_PTR(err);
+	quota = chring_quota_charge(CHRING_QUOTA_LOCKS);
+	if (IS_ERR(quota)) {
+		NL_SET_ERR_MSG(extack, "user has too many locks");
+		return ERR_CAST(quota);
+	}
 	lock = lock_alloc(space, args);
-	if (!lock)
+	if (!lock) {
+		chring_quota_uncharge(quota, CHRING_QUOTA_LOCKS);
 		return ERR_PTR(-ENOMEM);
+	}
+	lock->quota = quota;
 	err = lock_add_locked(space, lock);
 	if (err) {
 		lock_put(lock);
 		return ERR_PTR(err);
 	}
+	chring_lockspace_tell(lock, CHRING_LOCK_CREATED, 0, 0);
 	return lock;
 }
 
-/* Sets what a lock's mode lets the current process do. Returns 0 or -EACCES. */
-static int permit(const struct chring_lock *lock, struct chring_handle *handle)
+/* Is there any reason left for a lock to be there? */
+static bool is_needed_locked(const struct chring_lock *lock)
 {
-	struct user_namespace *ns = lock->space->net->user_ns;
-	umode_t mode = lock->mode;
-
-	if (uid_eq(current_fsuid(), lock->uid))
-		mode >>= 6;
-	else if (in_group_p(lock->gid))
-		mode >>= 3;
-	if (!(mode & 2) && kuid_has_mapping(ns, lock->uid) &&
-	    kgid_has_mapping(ns, lock->gid) &&
-	    ns_capable(ns, CAP_DAC_OVERRIDE))
-		mode = 6;
-	handle->may_read = !!(mode & 4);
-	handle->may_write = !!(mode & 2);
-	return mode & 6 ? 0 : -EACCES;
+	lockdep_assert_held(&lock->lock);
+	if (!list_empty(&lock->handles))
+		return true;
+	return !lock->doomed && (lock->persistent || lock->news);
 }
+
+/**
+ * chring_lockspace_reap_locked - end a lock that nothing needs any more
+ * @space: where it is; caller holds its lock
+ * @lock: the lock, which may be gone afterwards
+ *
+ * Context: may sleep.
+ */
+void chring_lockspace_reap_locked(struct chring_lockspace *space,
+				  struct chring_lock *lock)
+{
+	bool needed;
+
+	lockdep_assert_held(&space->lock);
+	spin_lock(&lock->lock);
+	needed = is_needed_locked(lock);
+	spin_unlock(&lock->lock);
+	/* Handles are added under the lockspace's lock only */
+	if (needed)
+		return;
+	lock_remove_locked(space, lock);
+	chring_lockspace_tell(lock, CHRING_LOCK_DELETED, 0, 0);
+	lock_put(lock);
+}
+
+/**
+ * chring_lockspace_find_locked - a lock by its name
+ * @space: where to look; caller holds its lock
+ * @name: the name
+ *
+ * Return: the lock, as long as the lockspace's lock is held; or NULL.
+ */
+struct chring_lock *
+chring_lockspace_find_locked(struct chring_lockspace *space, const char *name)
+{
+	lockdep_assert_held(&space->lock);
+	return rhashtable_lookup_fast(&space->names, name, names_params);
+}
+
+/* ---- handles */
 
 /* Returns the lock, which is the caller's as long as it holds the lockspace's. */
 static struct chring_lock *find_or_new_locked(struct chring_lockspace *space,
-					      struct chring_handle *handle,
-					      const struct chring_lock_args *args)
+					      const struct chring_lock_args *args,
+					      unsigned int *access)
 {
 	struct chring_lock *lock;
-	int err;
 
-	lock = rhashtable_lookup_fast(&space->names, args->name, names_params);
+	*access = CHRING_ACCESS_READ | CHRING_ACCESS_WRITE;
+	lock = chring_lockspace_find_locked(space, args->name);
 	if (!lock) {
-		if (!(args->flags & CHRING_OPEN_CREATE))
+		if (!args->create)
 			return ERR_PTR(-ENOENT);
-		handle->may_read = true;
-		handle->may_write = true;
-		return lock_new_locked(space, args);
+		return chring_lockspace_make_locked(space, args,
+						    ns_capable(space->net->user_ns,
+							       CAP_NET_ADMIN),
+						    NULL);
 	}
-	if (args->flags & CHRING_OPEN_EXCLUSIVE)
+	if (args->exclusive)
 		return ERR_PTR(-EEXIST);
-	err = permit(lock, handle);
-	return err ? ERR_PTR(err) : lock;
+	spin_lock(&lock->lock);
+	*access = chring_access_locked(lock);
+	spin_unlock(&lock->lock);
+	return *access ? lock : ERR_PTR(-EACCES);
 }
 
 /**
@@ -262,24 +366,24 @@ static struct chring_lock *find_or_new_locked(struct chring_lockspace *space,
  * @args: which one
  *
  * Context: may sleep; takes the lockspace's lock, and the lock's in it.
- * Return: 0; -EINVAL for a name; -ENOENT; -EEXIST; -EACCES; -ENOMEM.
+ * Return: 0; -ENOENT; -EEXIST; -EACCES; what
+ * chring_lockspace_make_locked() says.
  */
 int chring_lockspace_attach(struct chring_lockspace *space,
 			    struct chring_handle *handle,
 			    const struct chring_lock_args *args)
 {
 	struct chring_lock *lock;
-	int err;
+	unsigned int access;
 
-	err = check_name(args->name);
-	if (err)
-		return err;
 	mutex_lock(&space->lock);
-	lock = find_or_new_locked(space, handle, args);
+	lock = find_or_new_locked(space, args, &access);
 	if (IS_ERR(lock)) {
 		mutex_unlock(&space->lock);
 		return PTR_ERR(lock);
 	}
+	handle->may_read = !!(access & CHRING_ACCESS_READ);
+	handle->may_write = !!(access & CHRING_ACCESS_WRITE);
 	spin_lock(&lock->lock);
 	list_add_tail(&handle->node, &lock->handles);
 	spin_unlock(&lock->lock);
@@ -300,16 +404,12 @@ void chring_lockspace_detach(struct chring_handle *handle)
 {
 	struct chring_lock *lock = handle->lock;
 	struct chring_lockspace *space = lock->space;
-	bool end;
 
 	mutex_lock(&space->lock);
 	spin_lock(&lock->lock);
 	list_del(&handle->node);
-	end = list_empty(&lock->handles) && !lock->persistent &&
-	      (!lock->news || lock->doomed);
 	spin_unlock(&lock->lock);
-	if (end)
-		lock_remove_locked(space, lock);
+	chring_lockspace_reap_locked(space, lock);
 	mutex_unlock(&space->lock);
 }
 
@@ -334,9 +434,10 @@ static int __net_init net_init(struct net *net)
 	struct chring_lockspace *space = chring_lockspace(net);
 
 	space->net = net;
+	space->seq = 1;
 	mutex_init(&space->lock);
-	xa_init_flags(&space->locks, XA_FLAGS_ALLOC);
-	xa_init_flags(&space->handles, XA_FLAGS_ALLOC1);
+	xa_init_flags(&space->locks, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
+	xa_init_flags(&space->handles, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	return rhashtable_init(&space->names, &names_params);
 }
 
@@ -348,8 +449,12 @@ static void __net_exit net_exit(struct net *net)
 	unsigned long id;
 
 	mutex_lock(&space->lock);
-	xa_for_each(&space->locks, id, lock)
+	/* Nobody is left to be told */
+	xa_for_each(&space->locks, id, lock) {
 		lock_remove_locked(space, lock);
+		lock_put(lock);
+		cond_resched();
+	}
 	mutex_unlock(&space->lock);
 	rhashtable_destroy(&space->names);
 	xa_destroy(&space->locks);

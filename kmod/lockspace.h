@@ -11,6 +11,7 @@
 struct chring_handle;
 struct chring_lock;
 struct net;
+struct netlink_ext_ack;
 
 /**
  * struct chring_lockspace - the locks of a network namespace
@@ -20,6 +21,7 @@ struct net;
  * @locks: the same, by number
  * @handles: &struct chring_handle, by id
  * @next_id: where to look for a free id
+ * @seq: changes with each change of @locks; never 0
  * @high_water: no lock that is gone had a token beyond this
  */
 struct chring_lockspace {
@@ -29,20 +31,48 @@ struct chring_lockspace {
 	struct xarray locks;
 	struct xarray handles;
 	u32 next_id;
+	unsigned int seq;
 	u64 high_water;
 };
 
 /**
- * struct chring_lock_args - a request for a lock
- * @name: 1 to CHRING_LOCK_NAME_MAX bytes
- * @flags: of CHRING_IOC_OPEN
- * @mode: where the lock is made
+ * struct chring_lock_args - which lock, and what it is to be if it is made
+ * @name: its name
+ * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT
+ * @create: make it where it is not there
+ * @exclusive: it must not be there
+ * @persistent: it outlives its handles
+ * @mode: permissions, 0 for the default
+ * @uid: owner
+ * @gid: group
  */
 struct chring_lock_args {
 	const char *name;
-	u32 flags;
+	u8 flags;
+	bool create;
+	bool exclusive;
+	bool persistent;
 	umode_t mode;
+	kuid_t uid;
+	kgid_t gid;
 };
+
+enum chring_lock_event {
+	CHRING_LOCK_CREATED,
+	CHRING_LOCK_CHANGED,
+	CHRING_LOCK_DELETED,
+	CHRING_LOCK_NEWS,
+};
+
+/**
+ * typedef chring_lock_listener - hears what happens to locks
+ *
+ * The last arguments are the news, and the token of the holder that they are
+ * of. May be called with the lockspace's lock held.
+ */
+typedef void (*chring_lock_listener)(struct chring_lock *lock,
+				     enum chring_lock_event event, u32 news,
+				     u64 token);
 
 struct chring_lockspace *chring_lockspace(const struct net *net);
 struct chring_handle *
@@ -50,6 +80,19 @@ chring_lockspace_handle_locked(const struct chring_lock *lock, u32 id);
 int chring_lockspace_new_id(struct chring_lockspace *space,
 			    struct chring_handle *handle, u32 *id);
 void chring_lockspace_forget_id(struct chring_lockspace *space, u32 id);
+
+struct chring_lock *
+chring_lockspace_find_locked(struct chring_lockspace *space, const char *name);
+struct chring_lock *
+chring_lockspace_make_locked(struct chring_lockspace *space,
+			     const struct chring_lock_args *args, bool admin,
+			     struct netlink_ext_ack *extack);
+void chring_lockspace_reap_locked(struct chring_lockspace *space,
+				  struct chring_lock *lock);
+void chring_lockspace_changed_locked(struct chring_lockspace *space);
+void chring_lockspace_tell(struct chring_lock *lock,
+			   enum chring_lock_event event, u32 news, u64 token);
+void chring_lockspace_listen(chring_lock_listener listener);
 
 int chring_lockspace_attach(struct chring_lockspace *space,
 			    struct chring_handle *handle,

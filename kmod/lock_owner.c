@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How a handle ceases to be somebody's, and what it held somebody's.
+ *
+ * First the handle is disowned: from then on nobody acquires by it. Then those
+ * who wait by it are sent away, one by one, since nobody is woken under the
+ * lock's lock. Then what it held is let go, its id with it.
+ */
+
+#include <linux/sched.h>
+#include <linux/sched/task.h>
+
+#include "lock.h"
+#include "lock_queue.h"
+#include "lock_word.h"
+#include "lockspace.h"
+#include "owner.h"
+
+/* Sends one waiter of a handle away. Returns false where there is none. */
+static bool send_one_away(struct chring_handle *handle)
+{
+	struct chring_lock *lock = handle->lock;
+	struct task_struct *task = NULL;
+	struct chring_waiter *waiter;
+	struct chring_wakeup wakeup = {};
+
+	spin_lock(&lock->lock);
+	list_for_each_entry(waiter, &lock->waiters, node) {
+		if (waiter->handle != handle)
+			continue;
+		task = get_task_struct(waiter->task);
+		chring_queue_finish_locked(lock, waiter, -ESTALE);
+		break;
+	}
+	if (!task) {
+		spin_unlock(&lock->lock);
+		return false;
+	}
+	/* It may have been the one that was nudged */
+	chring_word_freeze_locked(lock);
+	chring_queue_pass_on_locked(lock, &wakeup);
+	chring_queue_unlock(lock, &wakeup);
+	wake_up_process(task);
+	put_task_struct(task);
+	return true;
+}
+
+/* Takes a handle from its owner; returns that with its reference, or NULL. */
+static struct chring_owner *disown_locked(struct chring_handle *handle)
+{
+	struct chring_owner *owner = handle->owner;
+
+	lockdep_assert_held(&handle->lock->lock);
+	handle->owner = NULL;
+	if (owner)
+		chring_owner_remove(owner, &handle->owned);
+	return owner;
+}
+
+/* The lock is no longer the handle's, if it was: frozen, and not passed on. */
+static void let_go_locked(struct chring_handle *handle, bool died)
+{
+	struct chring_lock *lock = handle->lock;
+
+	lockdep_assert_held(&lock->lock);
+	if (lock->holder != handle)
+		return;
+	if (died)
+		chring_word_raise_locked(lock, CHRING_NEWS_OWNER_DIED);
+	chring_word_clear_locked(lock);
+}
+
+static void leave(struct chring_handle *handle, u32 id, bool died)
+{
+	struct chring_lock *lock = handle->lock;
+	struct chring_wakeup wakeup = { .poll = true };
+
+	/* Nobody queues any more whom these could miss */
+	while (send_one_away(handle))
+		;
+	spin_lock(&lock->lock);
+	chring_word_freeze_locked(lock);
+	/* Otherwise it was adopted, and let go by that */
+	if (handle->id == id) {
+		let_go_locked(handle, died);
+		handle->id = 0;
+		chring_lockspace_forget_id(lock->space, id);
+	}
+	chring_queue_pass_on_locked(lock, &wakeup);
+	chring_queue_unlock(lock, &wakeup);
+}
+
+/**
+ * chring_lock_owner_died - what a handle holds is nobody's any more
+ * @handle: one that was its owner's
+ * @owner: the owner, which has died
+ *
+ * Context: may sleep; takes the lock's lock.
+ */
+void chring_lock_owner_died(struct chring_handle *handle,
+			    struct chring_owner *owner)
+{
+	struct chring_lock *lock = handle->lock;
+	u32 id;
+
+	spin_lock(&lock->lock);
+	/* Otherwise it was adopted, or closed */
+	if (handle->owner != owner) {
+		spin_unlock(&lock->lock);
+		return;
+	}
+	disown_locked(handle);
+	id = handle->id;
+	spin_unlock(&lock->lock);
+	leave(handle, id, true);
+	chring_owner_put(owner);
+}
+
+/**
+ * chring_lock_close - end a handle
+ * @handle: the handle
+ * @force: it need not be the current process's
+ *
+ * What the handle holds is released; if that is not its owner's own doing, its
+ * owner counts as dead.
+ *
+ * Context: may sleep; takes the lock's lock.
+ * Return: 0; -ESTALE.
+ */
+int chring_lock_close(struct chring_handle *handle, bool force)
+{
+	struct chring_lock *lock = handle->lock;
+	struct chring_owner *owner;
+	bool voluntary;
+	u32 id;
+	int err;
+
+	spin_lock(&lock->lock);
+	err = chring_handle_check_locked(handle);
+	if (err && !force) {
+		spin_unlock(&lock->lock);
+		return err;
+	}
+	voluntary = !err && !(current->flags & PF_EXITING);
+	owner = disown_locked(handle);
+	handle->closed = true;
+	id = handle->id;
+	spin_unlock(&lock->lock);
+	if (id)
+		leave(handle, id, !voluntary);
+	if (owner)
+		chring_owner_put(owner);
+	return 0;
+}
+
+/* Makes a disowned handle an owner's. Caller holds the lock's lock. */
+static void readopt_locked(struct chring_handle *handle,
+			   struct chring_owner *owner, u32 id, bool died,
+			   struct chring_grant *grant)
+{
+	struct chring_lock *lock = handle->lock;
+
+	if (handle->id)
+		chring_lockspace_forget_id(lock->space, handle->id);
+	handle->id = id;
+	handle->owner = owner;
+	handle->lost = false;
+	chring_owner_add(owner, &handle->owned);
+	if (lock->holder != handle)
+		return;
+	if (died || chring_queue_take_locked(handle, grant))
+		let_go_locked(handle, died);
+}
+
+/**
+ * chring_lock_adopt - make a handle of another process the current one's
+ * @handle: the handle
+ * @owner: the current process; its reference is the handle's on success
+ * @id: a new one for the handle
+ * @grant: filled in where the handle held the lock, which it does by a new
+ *	token then; untouched otherwise
+ *
+ * Context: may sleep; takes the lock's lock.
+ * Return: 0; -EALREADY where it is the current process's; -ESTALE where it is
+ * closed, or another process adopts it.
+ */
+int chring_lock_adopt(struct chring_handle *handle, struct chring_owner *owner,
+		      u32 id, struct chring_grant *grant)
+{
+	struct chring_lock *lock = handle->lock;
+	struct chring_wakeup wakeup = { .poll = true };
+	struct chring_owner *last;
+	bool died;
+	int err;
+
+	spin_lock(&lock->lock);
+	if (!chring_handle_check_locked(handle))
+		err = -EALREADY;
+	else
+		err = handle->closed ? -ESTALE : 0;
+	if (err) {
+		spin_unlock(&lock->lock);
+		return err;
+	}
+	last = disown_locked(handle);
+	died = !last || chring_owner_is_dead(last);
+	spin_unlock(&lock->lock);
+
+	while (send_one_away(handle))
+		;
+
+	spin_lock(&lock->lock);
+	chring_word_freeze_locked(lock);
+	if (handle->closed || handle->owner)
+		err = -ESTALE;
+	else
+		readopt_locked(handle, owner, id, died, grant);
+	chring_queue_pass_on_locked(lock, &wakeup);
+	chring_queue_unlock(lock, &wakeup);
+	if (last)
+		chring_owner_put(last);
+	return err;
+}

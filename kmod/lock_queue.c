@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Whose turn it is.
+ *
+ * Everything happens under the lock's spinlock, between a freeze and a thaw of
+ * its word (lock_word.c), and nobody is woken before that spinlock is let go:
+ * a woken CPU would displace the waker and then spin for what it holds.
+ *
+ * A lock that is released while there are waiters is handed over to the first
+ * of them. In an adaptive lock that happens only once it has waited for
+ * handoff_us: before, it is nudged, to try its luck against newcomers. A nudge
+ * clears WAITERS, so that newcomers come and go without the kernel until the
+ * nudged has had a look. It must not be lost:
+ *
+ *	waiter				releaser
+ *	------				--------
+ *	state = INTERRUPTIBLE	(F)	lock
+ *	lock				  freeze, clear
+ *	  freeze: held			  thaw without WAITERS
+ *	  queue, thaw: WAITERS		unlock
+ *	unlock				wake_up_process	(F)
+ *	schedule()
+ *
+ * If the waiter's look comes first, the releaser finds it in the queue, and
+ * its wake-up makes schedule() return at once, since the state was set before
+ * (F). If it comes second, it finds the lock free. A waiter that gives up looks
+ * again as it leaves the queue, and passes the nudge on.
+ */
+
+#include <linux/moduleparam.h>
+#include <linux/poll.h>
+#include <linux/sched.h>
+#include <linux/sched/task.h>
+#include <linux/timekeeping.h>
+
+#include "lock.h"
+#include "lock_queue.h"
+#include "lock_word.h"
+#include "lockspace.h"
+
+static unsigned int handoff_us = 1000;
+module_param(handoff_us, uint, 0644);
+MODULE_PARM_DESC(handoff_us, "Wait after which an adaptive lock is handed over");
+
+/**
+ * chring_queue_unlock - thaw a lock, let go of it, and wake who is to be woken
+ * @lock: frozen; caller holds its lock, and a reference
+ * @wakeup: what has come of it
+ *
+ * Context: process, or a work item, with no other lock that the woken could
+ * want; releases the lock's lock.
+ */
+void chring_queue_unlock(struct chring_lock *lock, struct chring_wakeup *wakeup)
+	__releases(&lock->lock)
+{
+	u32 raised = lock->raised;
+	u64 token = lock->dead_token;
+
+	lock->raised = 0;
+	chring_word_thaw_locked(lock, wakeup->nudged);
+	spin_unlock(&lock->lock);
+	if (wakeup->task) {
+		wake_up_process(wakeup->task);
+		put_task_struct(wakeup->task);
+	}
+	if (wakeup->poll)
+		wake_up_interruptible_poll(&lock->poll,
+					   EPOLLPRI | EPOLLERR | EPOLLHUP);
+	if (raised)
+		chring_lockspace_tell(lock, CHRING_LOCK_NEWS, raised, token);
+}
+
+/**
+ * chring_queue_first_locked - who has waited longest
+ * @lock: caller holds its lock
+ *
+ * Return: the waiter, or NULL.
+ */
+struct chring_waiter *chring_queue_first_locked(struct chring_lock *lock)
+{
+	lockdep_assert_held(&lock->lock);
+	return list_first_entry_or_null(&lock->waiters, struct chring_waiter,
+					node);
+}
+
+/**
+ * chring_queue_is_overdue - has a waiter waited too long to be passed by?
+ * @waiter: in the queue
+ */
+bool chring_queue_is_overdue(const struct chring_waiter *waiter)
+{
+	return ktime_get_ns() - waiter->since >=
+	       (u64)READ_ONCE(handoff_us) * NSEC_PER_USEC;
+}
+
+/**
+ * chring_queue_add_locked - begin to wait
+ * @lock: caller holds its lock
+ * @waiter: not in the queue
+ */
+void chring_queue_add_locked(struct chring_lock *lock,
+			     struct chring_waiter *waiter)
+{
+	lockdep_assert_held(&lock->lock);
+	waiter->since = ktime_get_ns();
+	list_add_tail(&waiter->node, &lock->waiters);
+	lock->nr_waiters++;
+}
+
+/**
+ * chring_queue_remove_locked - wait no longer
+ * @lock: caller holds its lock
+ * @waiter: in the queue, or not
+ */
+void chring_queue_remove_locked(struct chring_lock *lock,
+				struct chring_waiter *waiter)
+{
+	lockdep_assert_held(&lock->lock);
+	if (list_empty(&waiter->node))
+		return;
+	list_del_init(&waiter->node);
+	lock->nr_waiters--;
+}
+
+/**
+ * chring_queue_finish_locked - end somebody's wait, who is to be woken then
+ * @lock: caller holds its lock
+ * @waiter: in the queue; not to be touched any more
+ * @status: how it ends: 1, or a negative errno
+ */
+void chring_queue_finish_locked(struct chring_lock *lock,
+				struct chring_waiter *waiter, int status)
+{
+	chring_queue_remove_locked(lock, waiter);
+	/* (G) pairs with the acquire of chring_queue_status() */
+	smp_store_release(&waiter->status, status);
+}
+
+/**
+ * chring_queue_status - how a wait has ended
+ * @waiter: the current thread's
+ *
+ * Context: any.
+ * Return: 0 where it has not; 1, and the grant is filled in; or a negative
+ * errno.
+ */
+int chring_queue_status(const struct chring_waiter *waiter)
+{
+	/* Pairs with (G): the grant is there as well */
+	return smp_load_acquire(&waiter->status);
+}
+
+/**
+ * chring_queue_take_locked - make a handle the holder
+ * @handle: caller holds its lock's lock; that is frozen, and nobody's
+ * @grant: filled in
+ *
+ * Return: 0; -EOVERFLOW, and nothing is changed.
+ */
+int chring_queue_take_locked(struct chring_handle *handle,
+			     struct chring_grant *grant)
+{
+	struct chring_lock *lock = handle->lock;
+	int err;
+
+	err = chring_word_take_locked(lock, handle, handle->id);
+	if (err)
+		return err;
+	handle->lost = false;
+	grant->token = chring_word_token_locked(lock);
+	grant->word = lock->seen;
+	grant->news = lock->news;
+	grant->dead_token = lock->news ? lock->dead_token : 0;
+	lock->news = 0;
+	return 0;
+}
+
+/**
+ * chring_queue_pass_on_locked - see to it that a lock is not left lying
+ * @lock: frozen; caller holds its lock
+ * @wakeup: gets who is to be woken
+ *
+ * Of a lock that nobody holds, the first waiter becomes the holder, or is
+ * nudged.
+ */
+void chring_queue_pass_on_locked(struct chring_lock *lock,
+				 struct chring_wakeup *wakeup)
+{
+	struct chring_waiter *first = chring_queue_first_locked(lock);
+
+	if (lock->holder)
+		return;
+	if (lock->news)
+		wakeup->poll = true;
+	if (!first || wakeup->task)
+		return;
+	wakeup->task = get_task_struct(first->task);
+	/* Where there are no more tokens, it is to learn that by itself */
+	if ((lock->flags & CHRING_LOCK_FIFO || lock->news ||
+	     chring_queue_is_overdue(first)) &&
+	    !chring_queue_take_locked(first->handle, first->grant))
+		chring_queue_finish_locked(lock, first, 1);
+	else
+		wakeup->nudged = true;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef CHRING_LOCK_QUEUE_H
+#define CHRING_LOCK_QUEUE_H
+
+#include <linux/types.h>
+
+struct chring_grant;
+struct chring_handle;
+struct chring_lock;
+struct chring_waiter;
+struct task_struct;
+
+/**
+ * struct chring_wakeup - what is to be done once a lock's lock is let go
+ * @task: to be woken, with a reference; or NULL
+ * @nudged: @task was not handed the lock, but is to have a look
+ * @poll: something happened that handles' poll() tells of
+ */
+struct chring_wakeup {
+	struct task_struct *task;
+	bool nudged;
+	bool poll;
+};
+
+void chring_queue_unlock(struct chring_lock *lock, struct chring_wakeup *wakeup)
+	__releases(&lock->lock);
+struct chring_waiter *chring_queue_first_locked(struct chring_lock *lock);
+bool chring_queue_is_overdue(const struct chring_waiter *waiter);
+void chring_queue_add_locked(struct chring_lock *lock,
+			     struct chring_waiter *waiter);
+void chring_queue_remove_locked(struct chring_lock *lock,
+				struct chring_waiter *waiter);
+void chring_queue_finish_locked(struct chring_lock *lock,
+				struct chring_waiter *waiter, int status);
+int chring_queue_status(const struct chring_waiter *waiter);
+int chring_queue_take_locked(struct chring_handle *handle,
+			     struct chring_grant *grant);
+void chring_queue_pass_on_locked(struct chring_lock *lock,
+				 struct chring_wakeup *wakeup);
+
+#endif /* CHRING_LOCK_QUEUE_H */
