@@ -21,7 +21,7 @@ static int __init chring_init(void)
 {
 	int err;
 
-	if (!chring_selftest_ring())
+	if (!chring_selftest_ring() || !chring_selftest_balance())
 		return -ENOTRECOVERABLE;
 
 	err = chring_selfcheck();

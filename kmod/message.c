@@ -61,7 +61,7 @@ int chring_put_service(struct sk_buff *skb, struct chring_service *service,
 			READ_ONCE(service->selector.hold) ?
 			CHRING_NONE_POLICY_HOLD : CHRING_NONE_POLICY_REFUSE) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_STATE, service_state(service)) ||
-	    nla_put_u32(skb, CHRING_A_SERVICE_SLOTS, CHRING_TABLE_SLOTS) ||
+	    nla_put_u32(skb, CHRING_A_SERVICE_SLOTS, 1 << service->order) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_REPLICAS, service->nr_replicas) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_POINTS, service->ring.nr_points) ||
 	    nla_put_uint(skb, CHRING_A_SERVICE_PICKS, totals.picks) ||

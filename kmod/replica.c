@@ -556,7 +556,7 @@ static int replicas_set(struct chring_net *cn, struct chring_service *service,
 free:
 	while (i--)
 		kvfree(args[i].vnodes);
-	kvfree(table);
+	chring_table_free(table);
 	return err;
 }
 

@@ -15,6 +15,7 @@
  * do not depend on who came first, they are ordered by their members' names.
  */
 
+#include <linux/list.h>
 #include <linux/rbtree.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -36,18 +37,21 @@ static void resched_sometimes(u32 nr_done)
 		cond_resched();
 }
 
-/* Equal points of one member stay as they were inserted: by their number */
-static bool vnode_precedes(const struct chring_vnode *a,
-			   const struct chring_vnode *b)
+static bool point_precedes(u32 a_point, const struct chring_member *a,
+			   u32 b_point, const struct chring_member *b)
 {
-	if (likely(a->point != b->point))
-		return a->point < b->point;
-	return strcmp(a->member->name, b->member->name) < 0;
+	if (likely(a_point != b_point))
+		return a_point < b_point;
+	return strcmp(a->name, b->name) < 0;
 }
 
+/* Equal points of one member stay as they were inserted: by their number */
 static bool node_less(struct rb_node *a, const struct rb_node *b)
 {
-	return vnode_precedes(to_vnode(a), to_vnode(b));
+	const struct chring_vnode *left = to_vnode(a), *right = to_vnode(b);
+
+	return point_precedes(left->point, left->member,
+			      right->point, right->member);
 }
 
 /**
@@ -65,6 +69,7 @@ void chring_ring_init(struct chring_ring *ring, const siphash_key_t *seed)
 {
 	*ring = (struct chring_ring){
 		.points = RB_ROOT_CACHED,
+		.members = LIST_HEAD_INIT(ring->members),
 		.seed = *seed,
 	};
 }
@@ -105,11 +110,11 @@ void chring_ring_insert(struct chring_ring *ring, struct chring_member *member)
 		struct chring_vnode *vnode = &member->vnodes[i];
 
 		vnode->point = lower_32_bits(siphash_2u64(digest, i, &ring->seed));
-		vnode->index = member->index;
 		vnode->member = member;
 		rb_add_cached(&vnode->node, &ring->points, node_less);
 		resched_sometimes(i + 1);
 	}
+	list_add_tail(&member->list, &ring->members);
 	ring->nr_points += member->nr_vnodes;
 	ring->nr_members++;
 }
@@ -133,6 +138,7 @@ void chring_ring_remove(struct chring_ring *ring, struct chring_member *member)
 		rb_erase_cached(&member->vnodes[i].node, &ring->points);
 		resched_sometimes(i + 1);
 	}
+	list_del(&member->list);
 	ring->nr_points -= member->nr_vnodes;
 	ring->nr_members--;
 }
@@ -168,13 +174,22 @@ const struct chring_vnode *chring_ring_next(const struct chring_vnode *vnode)
 	return node ? to_vnode(node) : NULL;
 }
 
-/*
- * The first node at or after @point of the subtree that begins at @node, or
- * @found when there is none
+/**
+ * chring_ring_lookup() - find out to whom a point belongs
+ * @ring: the ring
+ * @point: position, 0 to U32_MAX
+ *
+ * Context: Any context. The caller excludes changes of the ring, and keeps the
+ * member as long as it uses it.
+ * Return: the first virtual node at or after @point, round the end of the
+ * ring, or NULL when the ring is empty.
  */
-static const struct rb_node *descend(const struct rb_node *node, u32 point,
-				     const struct rb_node *found)
+const struct chring_vnode *chring_ring_lookup(const struct chring_ring *ring,
+					      u32 point)
 {
+	const struct rb_node *found = rb_first_cached(&ring->points);
+	const struct rb_node *node = ring->points.rb_root.rb_node;
+
 	while (node) {
 		if (to_vnode(node)->point >= point) {
 			found = node;
@@ -183,64 +198,36 @@ static const struct rb_node *descend(const struct rb_node *node, u32 point,
 			node = node->rb_right;
 		}
 	}
-	return found;
+	return found ? to_vnode(found) : NULL;
 }
 
-/*
- * The first virtual node at or after @point, or NULL; @vnode lies before that.
- * Climbs no higher than it has to, so that a short way is cheap, and passes by
- * most of what lies between: in a dense ring each of those is a cache miss.
- */
-static const struct chring_vnode *advance(const struct chring_vnode *vnode,
-					  u32 point)
+/* @arc has a point of @member: is it the first, or the first of another's? */
+static void arc_add(struct chring_arc *arc, u32 point,
+		    const struct chring_member *member)
 {
-	const struct rb_node *node = &vnode->node;
-	const struct rb_node *parent = rb_parent(node);
-
-	while (parent && to_vnode(parent)->point < point) {
-		node = parent;
-		parent = rb_parent(node);
+	if (!arc->first ||
+	    point_precedes(point, member, arc->first_point, arc->first)) {
+		if (arc->first != member) {
+			arc->second = arc->first;
+			arc->second_point = arc->first_point;
+		}
+		arc->first = member;
+		arc->first_point = point;
+	} else if (member != arc->first &&
+		   (!arc->second ||
+		    point_precedes(point, member, arc->second_point,
+				   arc->second))) {
+		arc->second = member;
+		arc->second_point = point;
 	}
-	node = descend(node, point, parent);
-	return node ? to_vnode(node) : NULL;
-}
-
-/**
- * chring_ring_lookup() - find out to whom a point belongs
- * @ring: the ring
- * @point: position, 0 to U32_MAX
- *
- * Context: Any context. The caller excludes changes of the ring, and keeps the
- * member as long as it uses it.
- * Return: the member whose virtual node is the first at or after @point, round
- * the end of the ring, or NULL when the ring is empty.
- */
-struct chring_member *chring_ring_lookup(const struct chring_ring *ring,
-					 u32 point)
-{
-	const struct rb_node *node = descend(ring->points.rb_root.rb_node, point,
-					     rb_first_cached(&ring->points));
-
-	return node ? to_vnode(node)->member : NULL;
-}
-
-/* The first virtual node after @vnode that is another member's, or NULL */
-static const struct chring_vnode *next_other(const struct chring_vnode *vnode)
-{
-	u16 index = vnode->index;
-	u32 walked = 0;
-
-	do {
-		vnode = chring_ring_next(vnode);
-		resched_sometimes(++walked);
-	} while (vnode && vnode->index == index);
-	return vnode;
 }
 
 /**
  * chring_ring_fill() - write down to whom each slot of a table belongs
  * @ring: the ring
+ * @living: as if dead members were not there
  * @order: the table has 2^@order slots, 1 to 16
+ * @arcs: 2^@order of them, to work with
  * @owner: gets, for each slot, the index of the slot's owner
  * @standin: gets, for each slot, the index of its owner's stand-in
  *
@@ -249,54 +236,41 @@ static const struct chring_vnode *next_other(const struct chring_vnode *vnode)
  * who would own the slot if its owner were removed. A single member stands in
  * for itself; of an empty ring both arrays are filled with CHRING_NO_MEMBER.
  *
+ * Reads the virtual nodes in the order of the memory: to follow the tree
+ * through a large ring costs a cache miss at each step.
+ *
  * Context: Process context, may sleep. The caller excludes changes of the
  * ring.
  */
-void chring_ring_fill(const struct chring_ring *ring, unsigned int order,
+void chring_ring_fill(const struct chring_ring *ring, bool living,
+		      unsigned int order, struct chring_arc *arcs,
 		      u16 *owner, u16 *standin)
 {
-	const struct chring_vnode *first = chring_ring_first(ring);
-	const struct chring_vnode *vnode = first, *other = NULL;
-	u16 own = CHRING_NO_MEMBER, stand = CHRING_NO_MEMBER;
-	unsigned int shift = 32 - order;
-	u32 last = (1U << order) - 1;
-	u32 slot = 0, end, nr_owners = 0;
+	const struct chring_member *first = NULL, *second = NULL, *member;
+	u32 nr_slots = 1U << order, nr_points = 0, i, slot;
 
-	if (first) {
-		other = next_other(first);
-		own = first->index;
-		stand = other ? other->index : own;
+	memset(arcs, 0, nr_slots * sizeof(*arcs));
+	list_for_each_entry(member, &ring->members, list) {
+		if (living && member->dead)
+			continue;
+		for (i = 0; i < member->nr_vnodes; i++) {
+			u32 point = member->vnodes[i].point;
+
+			arc_add(&arcs[point >> (32 - order)], point, member);
+			resched_sometimes(++nr_points);
+		}
 	}
 
-	/* Each round fills the slots up to the last that is @vnode's */
-	for (;;) {
-		end = vnode ? vnode->point >> shift : last;
-		while (slot <= end) {
-			owner[slot] = own;
-			standin[slot] = stand;
-			slot++;
-		}
-		if (slot > last)
-			break;
-
-		vnode = advance(vnode, slot << shift);
-		if (!vnode) {
-			/* After the last point all is as before the first */
-			own = owner[0];
-			stand = standin[0];
-			continue;
-		}
-		/*
-		 * From the owner before to @other, or else to the end, all is
-		 * one member's: on the way there it remains the first other.
-		 */
-		if (other && !vnode_precedes(vnode, other))
-			other = next_other(vnode);
-		own = vnode->index;
-		if (other)
-			stand = other->index;
-		else
-			stand = own == owner[0] ? standin[0] : owner[0];
-		resched_sometimes(++nr_owners);
+	/* From the end to the beginning twice: the first round is for the wrap */
+	for (i = 2 * nr_slots; i--; ) {
+		slot = i % nr_slots;
+		if (arcs[slot].second)
+			second = arcs[slot].second;
+		else if (arcs[slot].first && arcs[slot].first != first)
+			second = first;
+		if (arcs[slot].first)
+			first = arcs[slot].first;
+		owner[slot] = first ? first->index : CHRING_NO_MEMBER;
+		standin[slot] = second ? second->index : owner[slot];
 	}
 }

@@ -23,37 +23,43 @@ struct chring_member;
  * struct chring_vnode - a virtual node: one point that a member has on the ring
  * @node: place in the ring's tree
  * @point: position, 0 to U32_MAX
- * @index: the member's index, here so that a fill need not touch the member
  * @member: whose point it is
  */
 struct chring_vnode {
 	struct rb_node node;
 	u32 point;
-	u16 index;
 	struct chring_member *member;
 };
 
 /**
  * struct chring_member - a member of a ring, embedded in what it stands for
+ * @list: in the ring's members
  * @name: what its points are made from; unique in the ring
  * @index: what a table holds for it; unique in the ring, below CHRING_NO_MEMBER
- * @nr_vnodes: number of its virtual nodes, its weight times
- *	CHRING_POINTS_PER_WEIGHT
+ * @dead: keeps its slots, while their stand-ins serve
+ * @nr_vnodes: number of its virtual nodes, at least 1: what it is due slots by
+ * @nr_filled: number that it had when the service's table was last filled; 0
+ *	where it has no part in that table
  * @vnodes: array of @nr_vnodes, from chring_vnodes_alloc(); the caller frees it
  *	with kvfree()
  *
- * The caller sets all of it, and changes nothing while the member is in a ring.
+ * The caller sets all but @list, and while the member is in a ring it changes
+ * @dead and @nr_filled at most.
  */
 struct chring_member {
+	struct list_head list;
 	const char *name;
 	u16 index;
+	bool dead;
 	u32 nr_vnodes;
+	u32 nr_filled;
 	struct chring_vnode *vnodes;
 };
 
 /**
  * struct chring_ring - virtual nodes in the order of their points
  * @points: the virtual nodes, by point, then by name of the member
+ * @members: in the order of their insertion
  * @seed: keys the hash that makes points out of names
  * @nr_points: number of virtual nodes
  * @nr_members: number of members
@@ -63,9 +69,24 @@ struct chring_member {
  */
 struct chring_ring {
 	struct rb_root_cached points;
+	struct list_head members;
 	siphash_key_t seed;
 	u32 nr_points;
 	u32 nr_members;
+};
+
+/**
+ * struct chring_arc - what a fill notes of the points of one slot
+ * @first: whose point comes first
+ * @second: whose point comes first of all that are not @first's
+ * @first_point: where @first's is
+ * @second_point: where @second's is
+ */
+struct chring_arc {
+	const struct chring_member *first;
+	const struct chring_member *second;
+	u32 first_point;
+	u32 second_point;
 };
 
 void chring_ring_init(struct chring_ring *ring, const siphash_key_t *seed);
@@ -74,9 +95,10 @@ void chring_ring_insert(struct chring_ring *ring, struct chring_member *member);
 void chring_ring_remove(struct chring_ring *ring, struct chring_member *member);
 const struct chring_vnode *chring_ring_first(const struct chring_ring *ring);
 const struct chring_vnode *chring_ring_next(const struct chring_vnode *vnode);
-struct chring_member *chring_ring_lookup(const struct chring_ring *ring,
-					 u32 point);
-void chring_ring_fill(const struct chring_ring *ring, unsigned int order,
+const struct chring_vnode *chring_ring_lookup(const struct chring_ring *ring,
+					      u32 point);
+void chring_ring_fill(const struct chring_ring *ring, bool living,
+		      unsigned int order, struct chring_arc *arcs,
 		      u16 *owner, u16 *standin);
 
 #endif /* CHRING_RING_H */

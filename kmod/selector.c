@@ -54,11 +54,6 @@ selector_of(const struct bpf_insn *insn)
 	return ((const struct image *)insn)->selector;
 }
 
-static __always_inline u32 slot_of(const struct sk_reuseport_kern *reuse)
-{
-	return reuse->hash >> (32 - CHRING_TABLE_ORDER);
-}
-
 /*
  * Picks a socket for a SYN or a datagram (migrating_sk is NULL), or for a
  * handshake or an unaccepted connection of a listener that closed. The hash
@@ -71,18 +66,19 @@ static __always_inline unsigned int select_sock(const void *ctx,
 {
 	struct sk_reuseport_kern *reuse = (struct sk_reuseport_kern *)ctx;
 	const struct chring_selector *selector = selector_of(insn);
-	u32 slot = slot_of(reuse);
 	const struct chring_target *target, *owner;
 	const struct chring_table *table;
+	u32 slot;
 
 	table = rcu_dereference(selector->table);
 	if (unlikely(!table))
 		goto refuse;
 
-	owner = &table->target[table->owner[slot]];
+	slot = reuse->hash >> table->shift;
+	owner = &table->target[table->slots.owner[slot]];
 	target = owner;
 	if (unlikely(!alive(target->sk, target->ports))) {
-		target = &table->target[table->standin[slot]];
+		target = &table->target[table->slots.standin[slot]];
 		if (!alive(target->sk, target->ports))
 			target = any_alive(table, reuse->hash, alive);
 		if (!target)
@@ -140,7 +136,7 @@ static __always_inline bool select_owner(const void *ctx,
 	table = rcu_dereference(selector_of(insn)->table);
 	if (unlikely(!table))
 		return false;
-	owner = &table->target[table->owner[slot_of(reuse)]];
+	owner = &table->target[table->slots.owner[reuse->hash >> table->shift]];
 	sk = owner->sk;
 	if (unlikely(!alive(sk, owner->ports)))
 		return false;

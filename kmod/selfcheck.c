@@ -21,6 +21,7 @@
 
 #define NR_SOCKETS	2
 #define NR_FLOWS	32
+#define TABLE_ORDER	8
 
 static struct socket *listener(struct chring_address *address)
 {
@@ -88,7 +89,7 @@ static int check_steering(struct chring_selector *selector,
 		return PTR_ERR(anchor);
 	for (i = 0; i < NR_SOCKETS && !err; i++) {
 		/* No packet reads the table meanwhile: nobody knows the port */
-		memset16(table->owner, i, CHRING_TABLE_SLOTS);
+		memset16(table->slots.owner, i, 1 << TABLE_ORDER);
 		err = check_flows(selector, anchor, table->target[i].sk);
 	}
 	chring_anchor_hide(anchor);
@@ -144,10 +145,9 @@ static int check(int family, int protocol)
 	struct chring_table *table;
 	int err;
 
-	table = kvzalloc(struct_size(table, target, NR_SOCKETS), GFP_KERNEL);
+	table = chring_table_new(TABLE_ORDER, NR_SOCKETS);
 	if (!table)
 		return -ENOMEM;
-	table->nr_targets = NR_SOCKETS;
 	err = chring_selector_init(&selector, &address);
 	if (err)
 		goto free;

@@ -18,6 +18,7 @@
 #include <net/netns/generic.h>
 
 #include "anchor.h"
+#include "balance.h"
 #include "replica.h"
 #include "service.h"
 
@@ -172,6 +173,7 @@ service_alloc(struct net *net, const struct chring_service_args *args)
 	service->owner = args->owner;
 	service->selector.hold = args->hold;
 	INIT_LIST_HEAD(&service->asides);
+	service->order = CHRING_DEFAULT_ORDER;
 	xa_init_flags(&service->replicas, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
 	get_random_bytes(&seed, sizeof(seed));
 	chring_ring_init(&service->ring, &seed);

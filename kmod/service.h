@@ -59,6 +59,8 @@ struct chring_totals {
  * @address: what the replicas are bound to
  * @owner: user that the replicas' sockets belong to
  * @removing: on its way out: nothing but the removal touches it any more
+ * @even: its balance: even shares, or else what the ring says
+ * @order: its tables have 2^@order slots
  * @ring: the replicas' virtual nodes
  * @replicas: &struct chring_replica, by the index that the table has of them
  * @nr_replicas: number of them
@@ -75,6 +77,8 @@ struct chring_service {
 	struct chring_address address;
 	kuid_t owner;
 	bool removing;
+	bool even;
+	unsigned int order;
 	struct chring_ring ring;
 	struct xarray replicas;
 	unsigned int nr_replicas;

@@ -4,6 +4,7 @@
  * RCU, never changed afterwards.
  */
 
+#include <linux/overflow.h>
 #include <linux/slab.h>
 
 #include "replica.h"
@@ -11,12 +12,40 @@
 #include "table.h"
 
 /**
+ * chring_table_new - an empty table
+ * @order: it has 2^@order slots, 1 to 16
+ * @nr_targets: length of its targets, at least 1
+ *
+ * Context: may sleep.
+ * Return: the table, for kvfree(); NULL on lack of memory.
+ */
+struct chring_table *chring_table_new(unsigned int order,
+				      unsigned int nr_targets)
+{
+	struct chring_table *table;
+	size_t size;
+
+	size = size_add(struct_size(table, target, nr_targets),
+			2 * sizeof(u16) << order);
+	table = kvzalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!table)
+		return NULL;
+	table->nr_targets = nr_targets;
+	table->shift = 32 - order;
+	table->slots.order = order;
+	table->slots.owner = (u16 *)(table->target + nr_targets);
+	table->slots.standin = table->slots.owner + (1 << order);
+	return table;
+}
+
+/**
  * chring_table_alloc - a table with room for a service's replicas, to be filled
  * @service: caller holds the lock of its namespace's services; it may lose
  *	replicas before the table is filled, and not get any
  *
  * Context: may sleep.
- * Return: the table, for kvfree() or to be published; NULL on lack of memory.
+ * Return: the table, for chring_table_free() or chring_table_replace(); NULL on
+ * lack of memory.
  */
 struct chring_table *chring_table_alloc(struct chring_service *service)
 {
@@ -27,14 +56,32 @@ struct chring_table *chring_table_alloc(struct chring_service *service)
 	/* The indexes can have holes */
 	xa_for_each(&service->replicas, index, replica)
 		nr = index + 1;
-	table = kvzalloc(struct_size(table, target, nr), GFP_KERNEL_ACCOUNT);
-	if (table)
-		table->nr_targets = nr;
+	table = chring_table_new(service->order, nr);
+	if (!table)
+		return NULL;
+	table->balance = chring_balance_alloc(service->order, nr);
+	if (!table->balance) {
+		kvfree(table);
+		return NULL;
+	}
 	return table;
 }
 
+/**
+ * chring_table_free - free a table that is not needed after all
+ * @table: from chring_table_alloc(), not filled
+ *
+ * Context: may sleep.
+ */
+void chring_table_free(struct chring_table *table)
+{
+	chring_balance_free(table->balance);
+	kvfree(table);
+}
+
 static void table_fill(struct chring_table *table,
-		       struct chring_service *service)
+		       struct chring_service *service,
+		       const struct chring_table *before)
 {
 	struct chring_replica *replica;
 	unsigned long index;
@@ -46,12 +93,21 @@ static void table_fill(struct chring_table *table,
 		table->target[index].ports = chring_ports(replica->port);
 		replica->slots = 0;
 	}
-	chring_ring_fill(&service->ring, CHRING_TABLE_ORDER, table->owner,
-			 table->standin);
-	for (slot = 0; slot < CHRING_TABLE_SLOTS; slot++) {
-		replica = xa_load(&service->replicas, table->owner[slot]);
+	if (service->even)
+		chring_balance_even(table->balance, &service->ring,
+				    before ? &before->slots : NULL,
+				    &table->slots);
+	else
+		chring_balance_ring(table->balance, &service->ring,
+				    &table->slots);
+	chring_balance_free(table->balance);
+	table->balance = NULL;
+	for (slot = 0; slot < 1 << service->order; slot++) {
+		replica = xa_load(&service->replicas, table->slots.owner[slot]);
 		replica->slots++;
 	}
+	xa_for_each(&service->replicas, index, replica)
+		replica->member.nr_filled = replica->member.nr_vnodes;
 }
 
 /**
@@ -86,9 +142,11 @@ void chring_table_replace(struct chring_net *cn, struct chring_service *service,
 {
 	struct chring_table *old;
 
+	old = rcu_dereference_protected(service->selector.table,
+					lockdep_is_held(&cn->lock));
 	if (table)
-		table_fill(table, service);
-	old = chring_table_publish(cn, service, table);
+		table_fill(table, service, old);
+	chring_table_publish(cn, service, table);
 	if (old)
 		kvfree_rcu(old, rcu);
 }

@@ -2,17 +2,14 @@
 #ifndef CHRING_TABLE_H
 #define CHRING_TABLE_H
 
-#include <linux/bits.h>
 #include <linux/rcupdate.h>
 #include <linux/types.h>
 #include <net/sock.h>
 
+#include "balance.h"
+
 struct chring_net;
 struct chring_service;
-
-/* The table of a service has 2^CHRING_TABLE_ORDER slots. */
-#define CHRING_TABLE_ORDER	14
-#define CHRING_TABLE_SLOTS	BIT(CHRING_TABLE_ORDER)
 
 /**
  * struct chring_counters - what was steered to one target, per CPU
@@ -45,20 +42,26 @@ struct chring_target {
 /**
  * struct chring_table - which target gets a flow; immutable once published
  * @rcu: frees it a grace period after it was replaced
+ * @balance: memory to fill it in; NULL once it is filled
  * @nr_targets: length of @target, at least 1
- * @owner: for each slot, the target that owns it
- * @standin: for each slot, the target that serves while the owner is dead
- * @target: the targets
+ * @shift: what turns a 32-bit hash into a slot
+ * @slots: for each slot, the target that owns it, and the one that serves while
+ *	the owner is dead
+ * @target: the targets; behind them, the arrays of @slots
  */
 struct chring_table {
 	struct rcu_head rcu;
+	struct chring_balance *balance;
 	unsigned int nr_targets;
-	u16 owner[CHRING_TABLE_SLOTS];
-	u16 standin[CHRING_TABLE_SLOTS];
+	unsigned int shift;
+	struct chring_slots slots;
 	struct chring_target target[] __counted_by(nr_targets);
 };
 
+struct chring_table *chring_table_new(unsigned int order,
+				      unsigned int nr_targets);
 struct chring_table *chring_table_alloc(struct chring_service *service);
+void chring_table_free(struct chring_table *table);
 struct chring_table *chring_table_publish(struct chring_net *cn,
 					  struct chring_service *service,
 					  struct chring_table *table);

@@ -3,158 +3,45 @@
  * The ring against a naive model of it.
  *
  *	ring_test [SEED]
- *
- * SEED makes a run repeatable; without it, it comes from the clock. It is
- * printed either way.
  */
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <linux/kernel.h>
 #include <linux/rbtree_augmented.h>
 #include <linux/slab.h>
 
+#include "fixture.h"
+#include "ktap.h"
 #include "model.h"
 #include "points.h"
 #include "random.h"
 
-#define MAX_MEMBERS 1000
 #define MAX_ORDER 16
-
-/* A failure says what is wrong and where, and ends the test */
-#define CHECK(condition, ...) do {					\
-	if (!(condition)) {						\
-		printf("# %s:%d: !(%s): ", __FILE__, __LINE__, #condition); \
-		printf(__VA_ARGS__);					\
-		printf("\n");						\
-		return false;						\
-	}								\
-} while (0)
-
-struct table {
-	unsigned int order;
-	u16 *owner;
-	u16 *standin;
-};
-
-/* A ring, and beside it the list of the members it ought to have */
-struct fixture {
-	struct chring_ring ring;
-	siphash_key_t seed;
-	u32 nr_members;
-	struct chring_member *members[MAX_MEMBERS];
-};
-
-static u64 random_state;
 
 static u32 random_point(void)
 {
 	return random_u64(&random_state);
 }
 
-static void *allocate(size_t size)
+static struct chring_slots fill(const struct fixture *f, bool living,
+				unsigned int order)
 {
-	void *p = malloc(size);
+	struct chring_arc *arcs = allocate(sizeof(*arcs) << order);
+	struct chring_slots slots = slots_new(order);
 
-	if (!p)
-		abort();
-	return p;
+	chring_ring_fill(&f->ring, living, order, arcs, slots.owner,
+			 slots.standin);
+	free(arcs);
+	return slots;
 }
 
-static struct chring_member *member_new(const char *name, u16 index, u32 nr_vnodes)
+static struct chring_slots table_of(const struct fixture *f, unsigned int order)
 {
-	struct chring_member *member = allocate(sizeof(*member));
-
-	member->name = strdup(name);
-	member->index = index;
-	member->nr_vnodes = nr_vnodes;
-	member->vnodes = chring_vnodes_alloc(nr_vnodes);
-	if (!member->name || !member->vnodes)
-		abort();
-	return member;
-}
-
-static void member_free(struct chring_member *member)
-{
-	kvfree(member->vnodes);
-	free((char *)member->name);
-	free(member);
-}
-
-static struct fixture *fixture_new(void)
-{
-	struct fixture *f = allocate(sizeof(*f));
-
-	f->seed.key[0] = random_u64(&random_state);
-	f->seed.key[1] = random_u64(&random_state);
-	f->nr_members = 0;
-	chring_ring_init(&f->ring, &f->seed);
-	return f;
-}
-
-static void fixture_insert(struct fixture *f, struct chring_member *member)
-{
-	chring_ring_insert(&f->ring, member);
-	f->members[f->nr_members++] = member;
-}
-
-static void fixture_remove(struct fixture *f, struct chring_member *member)
-{
-	u32 i;
-
-	chring_ring_remove(&f->ring, member);
-	for (i = 0; f->members[i] != member; i++)
-		;
-	f->members[i] = f->members[--f->nr_members];
-}
-
-/* Members "r0", "r1"…, whose indices have nothing to do with their names */
-static void fixture_populate(struct fixture *f, u32 nr_members, u32 nr_vnodes)
-{
-	u16 salt = random_below(&random_state, 0x8000);
-	char name[16];
-	u32 i;
-
-	for (i = 0; i < nr_members; i++) {
-		snprintf(name, sizeof(name), "r%u", i);
-		fixture_insert(f, member_new(name, i ^ salt, nr_vnodes));
-	}
-}
-
-static void fixture_free(struct fixture *f)
-{
-	while (f->nr_members)
-		member_free(f->members[--f->nr_members]);
-	free(f);
-}
-
-/* Exactly as large as promised, for the sanitizer to see a slot too many */
-static struct table table_new(unsigned int order)
-{
-	return (struct table){
-		.order = order,
-		.owner = allocate(sizeof(u16) << order),
-		.standin = allocate(sizeof(u16) << order),
-	};
-}
-
-static struct table table_of(const struct fixture *f, unsigned int order)
-{
-	struct table table = table_new(order);
-
-	chring_ring_fill(&f->ring, order, table.owner, table.standin);
-	return table;
-}
-
-static void table_free(struct table *table)
-{
-	free(table->owner);
-	free(table->standin);
+	return fill(f, false, order);
 }
 
 static struct model model_of(const struct fixture *f)
@@ -210,7 +97,6 @@ static bool check_order(const struct fixture *f, const struct model *model)
 		CHECK(vnode->member == p->member, "place %u: %s, not %s", i,
 		      vnode->member->name, p->member->name);
 		CHECK(vnode - vnode->member->vnodes == p->number, "place %u", i);
-		CHECK(vnode->index == p->member->index, "place %u", i);
 	}
 	CHECK(i == model->nr_points, "%u points, not %u", i, model->nr_points);
 	return true;
@@ -218,7 +104,9 @@ static bool check_order(const struct fixture *f, const struct model *model)
 
 static bool check_lookup(const struct fixture *f, const struct model *model, u32 point)
 {
-	CHECK(chring_ring_lookup(&f->ring, point) == model_successor(model, point),
+	const struct chring_vnode *vnode = chring_ring_lookup(&f->ring, point);
+
+	CHECK((vnode ? vnode->member : NULL) == model_successor(model, point),
 	      "point %#x", point);
 	return true;
 }
@@ -243,27 +131,49 @@ static bool check_lookups(const struct fixture *f, const struct model *model)
 }
 
 static bool check_fill(const struct fixture *f, const struct model *model,
-		       unsigned int order)
+		       bool living, unsigned int order)
 {
-	struct table expected = table_new(order);
-	struct table table = table_of(f, order);
+	struct chring_slots expected = slots_new(order);
+	struct chring_slots slots = fill(f, living, order);
 	u32 slot, bad;
 
 	model_fill(model, order, expected.owner, expected.standin);
 	for (slot = 0, bad = 0; slot < 1U << order; slot++)
-		bad += table.owner[slot] != expected.owner[slot] ||
-		       table.standin[slot] != expected.standin[slot];
-	table_free(&table);
-	table_free(&expected);
+		bad += slots.owner[slot] != expected.owner[slot] ||
+		       slots.standin[slot] != expected.standin[slot];
+	slots_free(&slots);
+	slots_free(&expected);
 	CHECK(!bad, "order %u: %u slots differ from the model", order, bad);
 	return true;
+}
+
+/* As if the dead were not there: like a ring of the others */
+static bool check_fill_living(const struct fixture *f, unsigned int order)
+{
+	struct chring_member *living[MAX_MEMBERS];
+	struct model model;
+	u32 nr_living = 0, i;
+	bool ok;
+
+	for (i = 0; i < f->nr_members; i++) {
+		f->members[i]->dead = random_below(&random_state, 2);
+		if (!f->members[i]->dead)
+			living[nr_living++] = f->members[i];
+	}
+	model_build(&model, &f->seed, living, nr_living);
+	ok = check_fill(f, &model, true, order);
+	model_free(&model);
+	for (i = 0; i < f->nr_members; i++)
+		f->members[i]->dead = false;
+	return ok;
 }
 
 static bool check_all(const struct fixture *f, unsigned int order)
 {
 	struct model model = model_of(f);
 	bool ok = check_order(f, &model) && check_lookups(f, &model) &&
-		  check_fill(f, &model, order);
+		  check_fill(f, &model, false, order) &&
+		  check_fill_living(f, order);
 
 	model_free(&model);
 	return ok;
@@ -274,7 +184,7 @@ static bool check_all(const struct fixture *f, unsigned int order)
  * @member: the two may differ only in what that member owns, and what it owns
  * in the one is its stand-in's in the other
  */
-static bool check_only_moves(const struct table *without, const struct table *with,
+static bool check_only_moves(const struct chring_slots *without, const struct chring_slots *with,
 			     u16 member, bool last_one)
 {
 	u32 slot;
@@ -306,9 +216,9 @@ static u32 random_nr_vnodes(void)
 static bool random_step(struct fixture *f, u32 nr_names, u16 salt, unsigned int order)
 {
 	u32 nr = random_below(&random_state, nr_names);
-	struct table before = table_of(f, order);
+	struct chring_slots before = table_of(f, order);
 	struct chring_member *member = NULL;
-	struct table after;
+	struct chring_slots after;
 	char name[16];
 	bool last_one;
 	u16 index;
@@ -335,8 +245,8 @@ static bool random_step(struct fixture *f, u32 nr_names, u16 salt, unsigned int 
 		after = table_of(f, order);
 		ok = check_only_moves(&before, &after, index, last_one);
 	}
-	table_free(&before);
-	table_free(&after);
+	slots_free(&before);
+	slots_free(&after);
 	return ok && check_all(f, order);
 }
 
@@ -434,7 +344,7 @@ static bool points_are_the_documented_siphash(void)
 static bool empty_ring_owns_nothing(void)
 {
 	struct fixture *f = fixture_new();
-	struct table table;
+	struct chring_slots table;
 	unsigned int order;
 	u32 slot, bad = 0;
 
@@ -446,7 +356,7 @@ static bool empty_ring_owns_nothing(void)
 		for (slot = 0; slot < 1U << order; slot++)
 			bad += table.owner[slot] != CHRING_NO_MEMBER ||
 			       table.standin[slot] != CHRING_NO_MEMBER;
-		table_free(&table);
+		slots_free(&table);
 	}
 	CHECK(!bad, "%u slots have somebody", bad);
 	fixture_free(f);
@@ -456,19 +366,20 @@ static bool empty_ring_owns_nothing(void)
 static bool single_member_owns_all_and_stands_in_for_itself(void)
 {
 	struct fixture *f = fixture_new();
-	struct table table;
+	struct chring_slots table;
 	unsigned int order;
 	u32 slot, bad = 0;
 
 	fixture_insert(f, member_new("alone", 7, 3));
 	for (slot = 0; slot < 1000; slot++)
-		bad += chring_ring_lookup(&f->ring, random_point()) != f->members[0];
+		bad += chring_ring_lookup(&f->ring, random_point())->member !=
+		       f->members[0];
 	CHECK(!bad, "%u look-ups found another", bad);
 	for (order = 1; order <= MAX_ORDER; order++) {
 		table = table_of(f, order);
 		for (slot = 0; slot < 1U << order; slot++)
 			bad += table.owner[slot] != 7 || table.standin[slot] != 7;
-		table_free(&table);
+		slots_free(&table);
 	}
 	CHECK(!bad, "%u slots have another", bad);
 	fixture_free(f);
@@ -478,7 +389,7 @@ static bool single_member_owns_all_and_stands_in_for_itself(void)
 static bool removal_moves_only_the_removed_members_slots(void)
 {
 	struct fixture *f = fixture_new();
-	struct table before, after;
+	struct chring_slots before, after;
 	u32 slot, moved, owned;
 	bool ok = true;
 	u16 index;
@@ -497,8 +408,8 @@ static bool removal_moves_only_the_removed_members_slots(void)
 			owned += before.owner[slot] == index;
 		}
 		ok = check_only_moves(&after, &before, index, false);
-		table_free(&before);
-		table_free(&after);
+		slots_free(&before);
+		slots_free(&after);
 		CHECK(owned && moved == owned, "%u moved of %u", moved, owned);
 	}
 	fixture_free(f);
@@ -508,7 +419,7 @@ static bool removal_moves_only_the_removed_members_slots(void)
 static bool addition_takes_slots_only_for_the_new_member(void)
 {
 	struct fixture *f = fixture_new();
-	struct table before, after;
+	struct chring_slots before, after;
 	bool ok = true;
 	u32 slot, taken;
 	char name[16];
@@ -523,8 +434,8 @@ static bool addition_takes_slots_only_for_the_new_member(void)
 		for (slot = 0, taken = 0; slot < 1 << 14; slot++)
 			taken += after.owner[slot] == index;
 		ok = check_only_moves(&before, &after, index, false);
-		table_free(&before);
-		table_free(&after);
+		slots_free(&before);
+		slots_free(&after);
 		CHECK(taken, "%s took nothing", name);
 	}
 	fixture_free(f);
@@ -534,7 +445,7 @@ static bool addition_takes_slots_only_for_the_new_member(void)
 static bool growing_weight_only_takes_and_shrinking_only_gives(void)
 {
 	struct fixture *f = fixture_new();
-	struct table light, heavy, again;
+	struct chring_slots light, heavy, again;
 	struct chring_member *member;
 	u32 slot, bad = 0, moved = 0;
 
@@ -562,9 +473,9 @@ static bool growing_weight_only_takes_and_shrinking_only_gives(void)
 		bad += light.owner[slot] != again.owner[slot];
 		bad += light.standin[slot] != again.standin[slot];
 	}
-	table_free(&light);
-	table_free(&heavy);
-	table_free(&again);
+	slots_free(&light);
+	slots_free(&heavy);
+	slots_free(&again);
 	fixture_free(f);
 	CHECK(moved, "more weight took nothing");
 	CHECK(!bad, "%u slots moved among others, or did not come back", bad);
@@ -578,7 +489,7 @@ static bool weights_give_proportional_shares(void)
 	double share, expected, deviation;
 	u64 slots[ARRAY_SIZE(weights)] = { 0 };
 	u32 i, seed_nr, slot;
-	struct table table;
+	struct chring_slots table;
 	struct fixture *f;
 	char name[16];
 
@@ -592,7 +503,7 @@ static bool weights_give_proportional_shares(void)
 		table = table_of(f, order);
 		for (slot = 0; slot < 1U << order; slot++)
 			slots[table.owner[slot]]++;
-		table_free(&table);
+		slots_free(&table);
 		fixture_free(f);
 	}
 
@@ -632,8 +543,8 @@ static bool owners_depend_on_names_not_on_indices(void)
 	for (i = 0; i < 1000; i++) {
 		u32 point = random_point();
 
-		bad += !!strcmp(chring_ring_lookup(&f->ring, point)->name,
-				chring_ring_lookup(&g->ring, point)->name);
+		bad += !!strcmp(chring_ring_lookup(&f->ring, point)->member->name,
+				chring_ring_lookup(&g->ring, point)->member->name);
 	}
 	fixture_free(f);
 	fixture_free(g);
@@ -651,8 +562,8 @@ static bool another_seed_is_another_ring(void)
 	for (i = 0; i < 1000; i++) {
 		u32 point = random_point();
 
-		same += !strcmp(chring_ring_lookup(&f->ring, point)->name,
-				chring_ring_lookup(&g->ring, point)->name);
+		same += !strcmp(chring_ring_lookup(&f->ring, point)->member->name,
+				chring_ring_lookup(&g->ring, point)->member->name);
 	}
 	fixture_free(f);
 	fixture_free(g);
@@ -729,7 +640,8 @@ static bool thousand_members_of_1024_points_collide_and_agree(void)
 	fixture_populate(f, 1000, 1024);
 	model = model_of(f);
 	ok = check_order(f, &model) && check_lookups(f, &model) &&
-	     check_fill(f, &model, 14) && check_fill(f, &model, 1);
+	     check_fill(f, &model, false, 14) &&
+	     check_fill(f, &model, false, 1);
 	model_free(&model);
 
 	/*
@@ -751,12 +663,7 @@ static bool thousand_members_of_1024_points_collide_and_agree(void)
 	return ok;
 }
 
-#define TEST(name) { #name, name }
-
-static const struct {
-	const char *name;
-	bool (*run)(void);
-} tests[] = {
+static const struct test tests[] = {
 	TEST(points_are_the_documented_siphash),
 	TEST(empty_ring_owns_nothing),
 	TEST(single_member_owns_all_and_stands_in_for_itself),
@@ -774,23 +681,5 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	u64 seed = argc > 1 ? strtoull(argv[1], NULL, 0) : time(NULL);
-	int nr_failed = 0;
-	bool ok;
-	u32 i;
-
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("KTAP version 1\n1..%zu\n# seed %llu\n", ARRAY_SIZE(tests),
-	       (unsigned long long)seed);
-	for (i = 0; i < ARRAY_SIZE(tests); i++) {
-		/* A test draws the same numbers whatever ran before it */
-		random_state = seed + i;
-		ok = tests[i].run();
-		nr_failed += !ok;
-		printf("%s %u %s\n", ok ? "ok" : "not ok", i + 1, tests[i].name);
-	}
-	/* A failed test frees nothing: without a report of that as leaks */
-	if (nr_failed)
-		_exit(EXIT_FAILURE);
-	return EXIT_SUCCESS;
+	return run_tests(tests, ARRAY_SIZE(tests), argc, argv);
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #define GFP_KERNEL_ACCOUNT 0
+#define kzalloc(size, flags) calloc(1, size)
+#define kfree(p) free(p)
 #define kvmalloc_array(n, size, flags) reallocarray(NULL, n, size)
 #define kvfree(p) free(p)
 
