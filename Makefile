@@ -20,6 +20,7 @@ help:
 	@echo 'make check            every test, on an installed kernel in a virtual machine'
 	@echo 'make check-debug      the tests on a debug kernel (KASAN, lockdep, kmemleak)'
 	@echo 'make bench            what steering costs, in instructions'
+	@echo 'make bench-ring       what moves as replicas come and go, beside peers'
 	@echo 'make bench-lock       locks beside others (BENCH="PART...", see tests/bench/lock)'
 	@echo 'make style            static checks only'
 	@echo 'make generate         makes the netlink code from its specification'
@@ -97,6 +98,13 @@ bench:
 	tests/setup build vm
 	$(MAKE) all
 	tests/bench/steer
+
+# No virtual machine: the module's own code, compiled for the host.
+.PHONY: bench-ring
+bench-ring:
+	tests/setup build bench
+	$(MAKE) -s -C tests/ring bench
+	$(MAKE) -s -C tests/ring disruption JSON=$(build)/bench-ring.json
 
 .PHONY: bench-lock
 bench-lock:

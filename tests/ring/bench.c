@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a ring costs, and how evenly it shares.
+ * What a change costs: a ring edited, a table filled and put in place. And how
+ * evenly the balance "ring" shares, by the number of points.
  */
 
 #include <math.h>
@@ -10,45 +11,19 @@
 
 #include <linux/slab.h>
 
-#include "ring.h"
+#include "balance.h"
+#include "fixture.h"
 
-#define TABLE_ORDER 14
-#define NR_SLOTS 16384
-#define MAX_MEMBERS 1000
+#define NR_SLOTS	(1 << CHRING_DEFAULT_ORDER)
+#define NR_ROUNDS	51
 
-static struct chring_member members[MAX_MEMBERS];
-static char names[MAX_MEMBERS][16];
-static u16 owner[NR_SLOTS], standin[NR_SLOTS];
-
+/* Of the processor: what else the host does is not counted */
 static double now_us(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
 	return now.tv_sec * 1e6 + now.tv_nsec / 1e3;
-}
-
-static void make_members(u32 nr_members, u32 nr_vnodes)
-{
-	u32 i;
-
-	for (i = 0; i < nr_members; i++) {
-		snprintf(names[i], sizeof(names[i]), "replica-%u", i);
-		members[i].name = names[i];
-		members[i].index = i;
-		members[i].nr_vnodes = nr_vnodes;
-		members[i].vnodes = chring_vnodes_alloc(nr_vnodes);
-		if (!members[i].vnodes)
-			abort();
-	}
-}
-
-static void free_members(u32 nr_members)
-{
-	u32 i;
-
-	for (i = 0; i < nr_members; i++)
-		kvfree(members[i].vnodes);
 }
 
 static int compare_doubles(const void *a, const void *b)
@@ -56,82 +31,126 @@ static int compare_doubles(const void *a, const void *b)
 	return (*(double *)a > *(double *)b) - (*(double *)a < *(double *)b);
 }
 
-/* Medians: a busy host makes single runs longer, never shorter */
-static double median(double *values, u32 nr)
+/* Cold caches make single runs longer, never shorter */
+static double median(double *values)
 {
-	qsort(values, nr, sizeof(*values), compare_doubles);
-	return values[nr / 2];
+	qsort(values, NR_ROUNDS, sizeof(*values), compare_doubles);
+	return values[NR_ROUNDS / 2];
 }
 
-static void bench_cost(u32 nr_members, u32 nr_vnodes)
+/* As the module has it: a table is allocated, filled, and takes the other's place */
+static void publish(const struct fixture *f, bool even, struct chring_slots *slots)
 {
-	const siphash_key_t seed = { { 1, 2 } };
-	double fill[51], insert[51], remove[51];
-	struct chring_ring ring;
+	struct chring_slots after = slots_new(CHRING_DEFAULT_ORDER);
+	struct chring_balance *b;
+	u32 i;
+
+	b = chring_balance_alloc(CHRING_DEFAULT_ORDER, MAX_MEMBERS);
+	if (!b)
+		abort();
+	if (even)
+		chring_balance_even(b, &f->ring, slots->owner ? slots : NULL,
+				    &after);
+	else
+		chring_balance_ring(b, &f->ring, &after);
+	for (i = 0; i < f->nr_members; i++)
+		f->members[i]->nr_filled = f->members[i]->nr_vnodes;
+	chring_balance_free(b);
+	slots_free(slots);
+	*slots = after;
+}
+
+static struct fixture *members_new(u32 nr_members, u32 nr_vnodes)
+{
+	struct fixture *f = fixture_new();
+	char name[16];
+	u32 i;
+
+	for (i = 0; i < nr_members; i++) {
+		snprintf(name, sizeof(name), "replica-%u", i);
+		fixture_insert(f, member_new(name, i, nr_vnodes));
+	}
+	return f;
+}
+
+static void bench_cost(const char *balance, u32 nr_members, u32 nr_vnodes)
+{
+	double first, leave[NR_ROUNDS], join[NR_ROUNDS], death[NR_ROUNDS];
+	bool even = balance[0] == 'e';
+	struct fixture *f = members_new(nr_members, nr_vnodes);
+	struct chring_slots slots = { 0 };
 	double start;
 	u32 i;
 
-	make_members(nr_members, nr_vnodes);
-	chring_ring_init(&ring, &seed);
-	for (i = 0; i < nr_members; i++)
-		chring_ring_insert(&ring, &members[i]);
+	start = now_us();
+	publish(f, even, &slots);
+	first = now_us() - start;
 
-	for (i = 0; i < 51; i++) {
-		struct chring_member *member = &members[i % nr_members];
+	for (i = 0; i < NR_ROUNDS; i++) {
+		struct chring_member *member = f->members[i % nr_members];
 
 		start = now_us();
-		chring_ring_remove(&ring, member);
-		remove[i] = now_us() - start;
+		member->dead = true;
+		publish(f, even, &slots);
+		death[i] = now_us() - start;
 		start = now_us();
-		chring_ring_insert(&ring, member);
-		insert[i] = now_us() - start;
+		fixture_remove(f, member);
+		publish(f, even, &slots);
+		leave[i] = now_us() - start;
+		member->dead = false;
+		member->nr_filled = 0;
 		start = now_us();
-		chring_ring_fill(&ring, TABLE_ORDER, owner, standin);
-		fill[i] = now_us() - start;
+		fixture_insert(f, member);
+		publish(f, even, &slots);
+		join[i] = now_us() - start;
 	}
-	printf("%5u x %-5u  fill %9.1f us  insert %8.1f us  remove %8.1f us\n",
-	       nr_members, nr_vnodes, median(fill, 51), median(insert, 51),
-	       median(remove, 51));
-	free_members(nr_members);
+	printf("%-4s %5u x %-5u %9.1f %9.1f %9.1f %9.1f\n", balance, nr_members,
+	       nr_vnodes, first, median(join), median(death), median(leave));
+	slots_free(&slots);
+	fixture_free(f);
 }
 
 static void bench_balance(u32 nr_members, u32 nr_vnodes, u32 nr_seeds)
 {
 	double sum = 0, worst = 0;
-	struct chring_ring ring;
-	u32 seed_nr, i;
+	u32 seed, i;
 
-	make_members(nr_members, nr_vnodes);
-	for (seed_nr = 0; seed_nr < nr_seeds; seed_nr++) {
-		const siphash_key_t seed = { { seed_nr, 0 } };
-		u32 slots[MAX_MEMBERS] = { 0 };
+	for (seed = 0; seed < nr_seeds; seed++) {
+		struct fixture *f = members_new(nr_members, nr_vnodes);
+		struct chring_slots slots = { 0 };
+		u32 count[MAX_MEMBERS] = { 0 };
 		double peak = 0;
 
-		chring_ring_init(&ring, &seed);
-		for (i = 0; i < nr_members; i++)
-			chring_ring_insert(&ring, &members[i]);
-		chring_ring_fill(&ring, TABLE_ORDER, owner, standin);
+		publish(f, false, &slots);
 		for (i = 0; i < NR_SLOTS; i++)
-			slots[owner[i]]++;
+			count[slots.owner[i]]++;
 		for (i = 0; i < nr_members; i++)
-			peak = fmax(peak, (double)slots[i] * nr_members / NR_SLOTS);
+			peak = fmax(peak, (double)count[i] * nr_members / NR_SLOTS);
 		sum += peak;
 		worst = fmax(worst, peak);
+		slots_free(&slots);
+		fixture_free(f);
 	}
 	printf("%5u x %-5u  peak/mean %.3f  worst of %u seeds %.3f\n",
 	       nr_members, nr_vnodes, sum / nr_seeds, nr_seeds, worst);
-	free_members(nr_members);
 }
 
 int main(void)
 {
-	printf("Cost of members x points each into %u slots\n", NR_SLOTS);
-	printf("(medians of 51; insert and remove are of one member)\n");
-	bench_cost(8, 160);
-	bench_cost(100, 160);
-	bench_cost(1000, 160);
-	bench_cost(1000, 1024);
-	printf("Balance of members x points each\n");
+	static const char *const balances[] = { "even", "ring" };
+	u32 i;
+
+	printf("A change of one of so many members x points, in a table of %u slots:\n"
+	       "microseconds of processor time, medians of %u\n",
+	       NR_SLOTS, NR_ROUNDS);
+	printf("                     first      join     death     leave\n");
+	for (i = 0; i < 2; i++) {
+		bench_cost(balances[i], 8, 160);
+		bench_cost(balances[i], 100, 160);
+		bench_cost(balances[i], 1000, 160);
+		bench_cost(balances[i], 1000, 1024);
+	}
+	printf("How even \"ring\" is, with members x points\n");
 	bench_balance(8, 100, 1000);
 	bench_balance(8, CHRING_POINTS_PER_WEIGHT, 1000);
 	bench_balance(8, 1024, 1000);
