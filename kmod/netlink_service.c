@@ -95,10 +95,10 @@ int chring_nl_service_set_doit(struct sk_buff *skb, struct genl_info *info)
 
 	if (GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_NAME))
 		return -EINVAL;
-	if (!change.owner_attr && !change.hold_attr) {
-		GENL_SET_ERR_MSG(info, "nothing to change");
+	/* One of them at least */
+	if (!change.hold_attr &&
+	    GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_OWNER))
 		return -EINVAL;
-	}
 	err = change.owner_attr ? get_owner(info, &change.owner) : 0;
 	if (err)
 		return err;

@@ -69,8 +69,7 @@ static const struct command commands[] = {
 	} },
 	{ CHRING_CMD_SERVICE_SET, CHRING_A_SERVICE_MAX, false, {
 		{ OLD_NAME, CHRING_A_SERVICE_NAME, .name = "idl" },
-		{ NUMBER, CHRING_A_SERVICE_OWNER, .optional = true,
-		  .max = ~0U - 1 },
+		{ NUMBER, CHRING_A_SERVICE_OWNER, .max = ~0U - 1 },
 		{ NUMBER, CHRING_A_SERVICE_NONE, .optional = true,
 		  .max = CHRING_NONE_POLICY_HOLD },
 	} },
