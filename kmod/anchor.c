@@ -499,8 +499,7 @@ chring_anchor_join_aside(struct chring_selector *selector, struct sock *member,
 			      sock_i_uid(member), true);
 	if (IS_ERR(anchor))
 		return anchor;
-	sock_hold(member);
-	anchor->member = member;
+	chring_anchor_leave_by(anchor, member);
 
 	err = lock_listener(member);
 	if (err) {
@@ -525,6 +524,43 @@ bool chring_anchor_shares(const struct chring_anchor *anchor,
 			  const struct sock *sk)
 {
 	return chring_group_shared(anchor->sock->sk, sk);
+}
+
+/**
+ * chring_anchor_leave_by - name the socket by which an anchor is to leave
+ * @anchor: has joined
+ * @sk: a socket of its group, of which it takes a reference; or NULL
+ *
+ * Context: may sleep.
+ */
+void chring_anchor_leave_by(struct chring_anchor *anchor, struct sock *sk)
+{
+	if (sk)
+		sock_hold(sk);
+	if (anchor->member)
+		sock_put(anchor->member);
+	anchor->member = sk;
+}
+
+/**
+ * chring_anchor_busy - are there closed listeners in an anchor's group?
+ * @anchor: has joined
+ *
+ * They stay there as long as they have requests, which migrate when the last
+ * packet of their handshake comes.
+ *
+ * Context: any; the answer can be old at once.
+ */
+bool chring_anchor_busy(const struct chring_anchor *anchor)
+{
+	const struct sock_reuseport *group;
+	bool busy;
+
+	rcu_read_lock();
+	group = rcu_dereference(anchor->sock->sk->sk_reuseport_cb);
+	busy = group && READ_ONCE(group->num_closed_socks);
+	rcu_read_unlock();
+	return busy;
 }
 
 /**

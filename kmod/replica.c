@@ -184,6 +184,7 @@ static struct chring_anchor *aside_get(struct chring_service *service,
 
 	list_for_each_entry(anchor, &service->asides, list) {
 		if (chring_anchor_shares(anchor, sk)) {
+			chring_anchor_leave_by(anchor, sk);
 			anchor->nr_replicas++;
 			return anchor;
 		}
@@ -196,12 +197,20 @@ static struct chring_anchor *aside_get(struct chring_service *service,
 	return anchor;
 }
 
-static void aside_put(struct chring_anchor *anchor)
+/*
+ * Others that need it may come until the sweep has been; and a listener that
+ * closed may have left requests behind, which its group still has to steer.
+ */
+static void asides_retire(struct chring_service *service)
 {
-	if (--anchor->nr_replicas)
-		return;
-	list_del(&anchor->list);
-	chring_service_retire_anchor(anchor);
+	struct chring_anchor *anchor, *next;
+
+	list_for_each_entry_safe(anchor, next, &service->asides, list) {
+		if (anchor->nr_replicas || chring_anchor_busy(anchor))
+			continue;
+		list_del(&anchor->list);
+		chring_service_retire_anchor(anchor);
+	}
 }
 
 static struct chring_replica *
@@ -291,13 +300,13 @@ static int replica_link(struct chring_net *cn, struct chring_service *service,
 
 put_aside:
 	if (replica->aside)
-		aside_put(replica->aside);
+		replica->aside->nr_replicas--;
 free:
 	replica_free(replica);
 	return err;
 }
 
-/* The anchor leaves by a socket of a replica that still needs it. */
+/* The anchor leaves by a socket of a replica that still needs it, if any. */
 static void aside_leave(struct chring_service *service,
 			struct chring_replica *leaving)
 {
@@ -305,15 +314,16 @@ static void aside_leave(struct chring_service *service,
 	struct chring_replica *replica;
 	unsigned long index;
 
+	anchor->nr_replicas--;
 	xa_for_each(&service->replicas, index, replica) {
-		if (replica->aside != anchor)
-			continue;
-		sock_hold(replica->sk);
-		sock_put(anchor->member);
-		anchor->member = replica->sk;
-		break;
+		if (replica->aside == anchor) {
+			chring_anchor_leave_by(anchor, replica->sk);
+			return;
+		}
 	}
-	aside_put(anchor);
+	/* A reference on one that is dead would keep its requests' group */
+	if (!chring_replica_alive(leaving))
+		chring_anchor_leave_by(anchor, NULL);
 }
 
 static void replica_unlink(struct chring_net *cn,
@@ -415,6 +425,7 @@ static int replicas_add(struct chring_net *cn, struct chring_service *service,
 
 	/* A process that is restarted finds its name free */
 	sweep_service(cn, service);
+	queue_delayed_work(system_unbound_wq, &cn->sweep, SWEEP_INTERVAL);
 	for (i = 0; i < nr; i++) {
 		err = replica_link(cn, service, &args[i], extack);
 		if (err)
@@ -423,7 +434,6 @@ static int replicas_add(struct chring_net *cn, struct chring_service *service,
 	err = replicas_publish(cn, service, extack);
 	if (err)
 		goto unlink;
-	queue_delayed_work(system_unbound_wq, &cn->sweep, SWEEP_INTERVAL);
 	return 0;
 
 unlink:
@@ -638,13 +648,18 @@ void chring_replica_sweep(struct work_struct *work)
 {
 	struct chring_service *service;
 	struct chring_net *cn;
+	bool again = false;
 
 	cn = container_of(to_delayed_work(work), struct chring_net, sweep);
 	mutex_lock(&cn->lock);
-	list_for_each_entry(service, &cn->services, list)
-		if (!service->removing)
-			sweep_service(cn, service);
-	if (cn->nr_replicas)
+	list_for_each_entry(service, &cn->services, list) {
+		if (service->removing)
+			continue;
+		sweep_service(cn, service);
+		asides_retire(service);
+		again |= !list_empty(&service->asides);
+	}
+	if (cn->nr_replicas || again)
 		queue_delayed_work(system_unbound_wq, &cn->sweep,
 				   SWEEP_INTERVAL);
 	mutex_unlock(&cn->lock);

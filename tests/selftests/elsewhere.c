@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
@@ -195,6 +196,69 @@ TEST_F(elsewhere, unaccepted_connections_survive_their_close)
 	for (i = 1; i < SERVERS; i++)
 		all += accept_all(self->server[i], PORT);
 	EXPECT_EQ(CLIENTS, all);
+}
+
+static struct chring_service now(struct session *session)
+{
+	struct chring_service service = {};
+
+	chring_service_get(session->chring, "s", &service);
+	return service;
+}
+
+static bool replicas_are(struct session *session, unsigned int n)
+{
+	long end = milliseconds() + WAIT_MS;
+
+	while (now(session).replicas != n && milliseconds() < end)
+		pause_ms(1);
+	return now(session).replicas == n;
+}
+
+/* A handshake that stands still: the client does not see the SYN-ACK. */
+static int half_open(int source)
+{
+	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog filter = { .len = 1, .filter = &drop };
+	struct sockaddr_in from = address_of(HERE, FIRST_SOURCE + source);
+	struct sockaddr_in to = address_of(HERE, PORT);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter,
+		       sizeof(filter)) ||
+	    bind(fd, (struct sockaddr *)&from, sizeof(from)) ||
+	    !connect(fd, (struct sockaddr *)&to, sizeof(to)) ||
+	    errno != EINPROGRESS) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* Also when their replica has long been swept away. */
+TEST_F(elsewhere, handshakes_survive_their_close)
+{
+	struct pollfd event = { .events = POLLOUT };
+	int i, unused = 0;
+
+	for (i = 0; i < CLIENTS; i++) {
+		self->client[i] = half_open(i);
+		ASSERT_LE(0, self->client[i]);
+	}
+	close(self->server[0]);
+	self->server[0] = -1;
+	ASSERT_TRUE(replicas_are(&self->session, SERVERS - 1));
+	pause_ms(500);
+	for (i = 0; i < CLIENTS; i++)
+		ASSERT_EQ(0, setsockopt(self->client[i], SOL_SOCKET,
+					SO_DETACH_FILTER, &unused,
+					sizeof(unused)));
+	for (i = 0; i < CLIENTS; i++) {
+		event.fd = self->client[i];
+		EXPECT_EQ(1, poll(&event, 1, WAIT_MS));
+		EXPECT_EQ(POLLOUT, event.revents);
+	}
+	EXPECT_LT((uint64_t)0, now(&self->session).migrated);
 }
 
 /* Their own port's connections are the kernel's affair, as without chring. */
