@@ -139,3 +139,15 @@ bool chring_access_is_owner_locked(const struct chring_lock *lock,
 	lockdep_assert_held(&lock->lock);
 	return subject->admin || uid_eq(subject->uid, lock->uid);
 }
+
+/**
+ * chring_access_may_see_locked - may somebody see a lock in listings?
+ * @lock: caller holds its lock
+ * @subject: who; the current process
+ */
+bool chring_access_may_see_locked(const struct chring_lock *lock,
+				  const struct chring_subject *subject)
+{
+	return chring_access_is_owner_locked(lock, subject) ||
+	       chring_access_locked(lock) & CHRING_ACCESS_READ;
+}

@@ -10,7 +10,6 @@
 
 #include "handle.h"
 #include "lock.h"
-#include "lock_queue.h"
 #include "lock_word.h"
 #include "lockspace.h"
 #include "owner.h"
@@ -150,34 +149,29 @@ int chring_handle_stat(struct chring_handle *handle,
 		       struct chring_lock_stat *stat)
 {
 	struct chring_lock *lock = handle->lock;
-	struct chring_wakeup wakeup = {};
+	struct chring_lock_view view;
 	int err;
 
 	spin_lock(&lock->lock);
 	err = chring_handle_check_locked(handle);
-	if (err) {
-		spin_unlock(&lock->lock);
-		return err;
-	}
-	chring_word_freeze_locked(lock);
-	stat->token = chring_word_token_locked(lock);
-	stat->waiters = lock->nr_waiters;
-	stat->news = lock->news;
-	stat->lock_flags = lock->flags;
 	if (handle->lost)
 		stat->flags |= CHRING_STAT_LOST;
-	if (lock->holder) {
+	spin_unlock(&lock->lock);
+	if (err)
+		return err;
+	chring_lock_view(lock, &view);
+	if (view.holder)
 		stat->flags |= CHRING_STAT_HELD;
-		stat->held_ns = ktime_get_coarse_ns() - lock->since;
-	}
-	if (lock->holder == handle)
+	if (view.holder == handle)
 		stat->flags |= CHRING_STAT_MINE;
-	if (lock->holder && lock->holder->owner &&
-	    (handle->may_read || lock->holder == handle))
-		stat->pid = pid_vnr(lock->holder->owner->tgid);
-	/* What the word was found to be may have freed it */
-	chring_queue_pass_on_locked(lock, &wakeup);
-	chring_queue_unlock(lock, &wakeup);
+	stat->token = view.token;
+	stat->held_ns = view.held_ns;
+	if (handle->may_read || view.holder == handle)
+		stat->pid = pid_vnr(view.tgid);
+	stat->waiters = view.waiters;
+	stat->news = view.news;
+	stat->lock_flags = view.flags;
+	put_pid(view.tgid);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include <linux/hrtimer.h>
 #include <linux/moduleparam.h>
+#include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -35,6 +36,41 @@ int chring_handle_check_locked(const struct chring_handle *handle)
 	    !chring_owner_is_current(handle->owner))
 		return -ESTALE;
 	return 0;
+}
+
+/**
+ * chring_lock_view - see how a lock stands
+ * @lock: the lock; caller has a reference, or its lockspace's lock
+ * @view: filled in; the caller is to put its @tgid
+ *
+ * Context: process; takes the lock's lock.
+ */
+void chring_lock_view(struct chring_lock *lock, struct chring_lock_view *view)
+{
+	struct chring_wakeup wakeup = {};
+
+	*view = (struct chring_lock_view){};
+	spin_lock(&lock->lock);
+	chring_word_freeze_locked(lock);
+	view->token = chring_word_token_locked(lock);
+	view->holder = lock->holder;
+	if (lock->holder) {
+		view->held_ns = ktime_get_coarse_ns() - lock->since;
+		if (lock->holder->owner)
+			view->tgid = get_pid(lock->holder->owner->tgid);
+	}
+	view->news = lock->news;
+	view->dead_token = lock->news ? lock->dead_token : 0;
+	view->handles = lock->nr_handles;
+	view->waiters = lock->nr_waiters;
+	view->uid = lock->uid;
+	view->gid = lock->gid;
+	view->mode = lock->mode;
+	view->flags = lock->flags;
+	view->persistent = lock->persistent;
+	/* What the word was found to be may have freed it */
+	chring_queue_pass_on_locked(lock, &wakeup);
+	chring_queue_unlock(lock, &wakeup);
 }
 
 /* ---- acquiring */

@@ -16,6 +16,7 @@ struct chring_lock_map;
 struct chring_lockspace;
 struct chring_owner;
 struct chring_quota;
+struct pid;
 struct task_struct;
 
 /**
@@ -38,6 +39,7 @@ struct task_struct;
  * @gid: group
  * @epoch: of the tokens
  * @nr_waiters: length of @waiters
+ * @nr_handles: length of @handles
  * @map: what is, or can be, mapped; NULL before the first mmap()
  * @seen: the word, without flags, as it was last believed or stored
  * @holder: the handle that @seen names
@@ -67,6 +69,7 @@ struct chring_lock {
 	kgid_t gid;
 	u32 epoch;
 	u32 nr_waiters;
+	u32 nr_handles;
 	struct chring_lock_map *map;
 	u64 seen;
 	struct chring_handle *holder;
@@ -142,6 +145,39 @@ struct chring_waiter {
 	int status;
 };
 
+/**
+ * struct chring_lock_view - what a lock is, and how it stands
+ * @token: of the holder, or of the last one; 0 if there was none
+ * @held_ns: since when the holder is known to be it, as a time span
+ * @dead_token: of the holder that the news is of
+ * @holder: its handle, to compare; NULL where nobody holds the lock
+ * @tgid: process of the holder, with a reference; NULL where there is none
+ * @handles: that are open
+ * @waiters: who wait
+ * @uid: owner
+ * @gid: group
+ * @mode: permissions
+ * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT
+ * @news: CHRING_NEWS_...
+ * @persistent: outlives its handles
+ */
+struct chring_lock_view {
+	u64 token;
+	u64 held_ns;
+	u64 dead_token;
+	const struct chring_handle *holder;
+	struct pid *tgid;
+	u32 handles;
+	u32 waiters;
+	kuid_t uid;
+	kgid_t gid;
+	umode_t mode;
+	u8 flags;
+	u8 news;
+	bool persistent;
+};
+
+void chring_lock_view(struct chring_lock *lock, struct chring_lock_view *view);
 int chring_lock_acquire(struct chring_handle *handle, u32 flags,
 			ktime_t deadline, struct chring_grant *grant);
 int chring_lock_release(struct chring_handle *handle, u64 token);

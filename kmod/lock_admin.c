@@ -37,18 +37,20 @@ static struct chring_lock *find_own_locked(struct chring_lockspace *space,
 }
 
 /* Giving a lock away needs privilege; so does a group that one is not in. */
-static int check_ids(kuid_t uid, kgid_t gid,
+static int check_ids(const struct chring_lock_changes *changes,
 		     const struct chring_subject *subject,
 		     struct netlink_ext_ack *extack)
 {
 	if (subject->admin)
 		return 0;
-	if (uid_valid(uid) && !uid_eq(uid, subject->uid)) {
-		NL_SET_ERR_MSG(extack, "locks are given to others by administrators");
+	if (uid_valid(changes->uid) && !uid_eq(changes->uid, subject->uid)) {
+		NL_SET_ERR_MSG_ATTR(extack, changes->uid_attr,
+				    "locks are given to others by administrators");
 		return -EPERM;
 	}
-	if (gid_valid(gid) && !in_group_p(gid)) {
-		NL_SET_ERR_MSG(extack, "not a member of this group");
+	if (gid_valid(changes->gid) && !in_group_p(changes->gid)) {
+		NL_SET_ERR_MSG_ATTR(extack, changes->gid_attr,
+				    "not a member of this group");
 		return -EPERM;
 	}
 	return 0;
@@ -57,32 +59,49 @@ static int check_ids(kuid_t uid, kgid_t gid,
 /**
  * chring_lock_new - make a lock that outlives its handles
  * @space: where
- * @args: what it is to be
+ * @name: its name
+ * @changes: what it is to be, where it is not to be as by default
  * @subject: who asks
  * @extack: says why not
  *
  * Context: may sleep; takes the lockspace's lock.
  * Return: 0; -EEXIST; -EINVAL for a name; -EPERM; -EDQUOT; -ENOMEM.
  */
-int chring_lock_new(struct chring_lockspace *space,
-		    const struct chring_lock_args *args,
+int chring_lock_new(struct chring_lockspace *space, const char *name,
+		    const struct chring_lock_changes *changes,
 		    const struct chring_subject *subject,
 		    struct netlink_ext_ack *extack)
 {
-	struct chring_lock *lock;
+	struct chring_lock_args args = {
+		.name = name,
+		.flags = changes->flags,
+		.persistent = true,
+		.mode = changes->mode,
+		.uid = changes->uid,
+		.gid = changes->gid,
+	};
 	int err;
 
-	err = check_ids(args->uid, args->gid, subject, extack);
+	err = check_ids(changes, subject, extack);
 	if (err)
 		return err;
+	/* Who is not sure to ask of its own accord has no id to make it by */
+	if (!uid_valid(args.uid))
+		args.uid = subject->admin ? current_fsuid() : subject->uid;
+	if (!gid_valid(args.gid))
+		args.gid = current_fsgid();
+	if (!uid_valid(args.uid)) {
+		NL_SET_ERR_MSG(extack, "the socket is another user's");
+		return -EPERM;
+	}
 	mutex_lock(&space->lock);
-	if (chring_lockspace_find_locked(space, args->name)) {
+	if (chring_lockspace_find_locked(space, args.name)) {
 		NL_SET_ERR_MSG(extack, "a lock of this name exists");
 		err = -EEXIST;
 	} else {
-		lock = chring_lockspace_make_locked(space, args,
-						    subject->admin, extack);
-		err = PTR_ERR_OR_ZERO(lock);
+		err = PTR_ERR_OR_ZERO(chring_lockspace_make_locked(space, &args,
+								   subject->admin,
+								   extack));
 	}
 	mutex_unlock(&space->lock);
 	return err;
@@ -96,13 +115,14 @@ static int lock_change_locked(struct chring_lock *lock,
 	/* Those who have it mapped know by which rule to take it */
 	if ((lock->flags ^ changes->flags) & changes->kinds &&
 	    !list_empty(&lock->handles)) {
-		NL_SET_ERR_MSG(extack, "discipline cannot change while the lock is open");
+		NL_SET_ERR_MSG_ATTR(extack, changes->kind_attr,
+				    "discipline cannot change while the lock is open");
 		return -EBUSY;
 	}
 	lock->flags &= ~changes->kinds;
 	lock->flags |= changes->flags & changes->kinds;
 	chring_word_tell_flags_locked(lock);
-	if (changes->mode)
+	if (changes->set_mode)
 		lock->mode = changes->mode;
 	if (uid_valid(changes->uid))
 		lock->uid = changes->uid;
@@ -130,7 +150,7 @@ int chring_lock_set(struct chring_lockspace *space, const char *name,
 	struct chring_lock *lock;
 	int err;
 
-	err = check_ids(changes->uid, changes->gid, subject, extack);
+	err = check_ids(changes, subject, extack);
 	if (err)
 		return err;
 	mutex_lock(&space->lock);

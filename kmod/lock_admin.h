@@ -5,29 +5,38 @@
 #include <linux/types.h>
 #include <linux/uidgid.h>
 
-struct chring_lock_args;
 struct chring_lockspace;
 struct chring_subject;
 struct netlink_ext_ack;
+struct nlattr;
 
 /**
- * struct chring_lock_changes - what is to change of a lock
- * @mode: permissions, 0 to keep them
+ * struct chring_lock_changes - what is to change of a lock, or what it is to be
+ * @set_mode: @mode is to change
+ * @mode: permissions
  * @uid: owner, or INVALID_UID
  * @gid: group, or INVALID_GID
- * @kinds: which of CHRING_LOCK_FIFO is to change
+ * @kinds: which of CHRING_LOCK_FIFO, and in a new lock CHRING_LOCK_STRICT, is to
+ *	change
  * @flags: what to
+ * @uid_attr: where @uid came from, to point at in a refusal
+ * @gid_attr: where @gid came from
+ * @kind_attr: where @flags came from
  */
 struct chring_lock_changes {
+	bool set_mode;
 	umode_t mode;
 	kuid_t uid;
 	kgid_t gid;
 	u8 kinds;
 	u8 flags;
+	const struct nlattr *uid_attr;
+	const struct nlattr *gid_attr;
+	const struct nlattr *kind_attr;
 };
 
-int chring_lock_new(struct chring_lockspace *space,
-		    const struct chring_lock_args *args,
+int chring_lock_new(struct chring_lockspace *space, const char *name,
+		    const struct chring_lock_changes *changes,
 		    const struct chring_subject *subject,
 		    struct netlink_ext_ack *extack);
 int chring_lock_set(struct chring_lockspace *space, const char *name,

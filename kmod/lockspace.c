@@ -386,6 +386,7 @@ int chring_lockspace_attach(struct chring_lockspace *space,
 	handle->may_write = !!(access & CHRING_ACCESS_WRITE);
 	spin_lock(&lock->lock);
 	list_add_tail(&handle->node, &lock->handles);
+	lock->nr_handles++;
 	spin_unlock(&lock->lock);
 	refcount_inc(&lock->refs);
 	get_net(space->net);
@@ -408,6 +409,7 @@ void chring_lockspace_detach(struct chring_handle *handle)
 	mutex_lock(&space->lock);
 	spin_lock(&lock->lock);
 	list_del(&handle->node);
+	lock->nr_handles--;
 	spin_unlock(&lock->lock);
 	chring_lockspace_reap_locked(space, lock);
 	mutex_unlock(&space->lock);

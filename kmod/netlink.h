@@ -15,12 +15,14 @@ struct sk_buff;
  * struct chring_nl_dump - what a dump has to come back to
  * @service: number of services that are through
  * @replica: index to go on with in the next one
+ * @lock: number to go on with
  *
  * The namespace's seq tells it of changes.
  */
 struct chring_nl_dump {
 	unsigned int service;
 	unsigned long replica;
+	unsigned long lock;
 };
 
 int chring_nl_check_name(const struct nlattr *attr,

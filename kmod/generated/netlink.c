@@ -109,6 +109,40 @@ static const struct nla_policy chring_lookup_nl_policy[CHRING_A_LOOKUP_LOCAL_IPV
 	[CHRING_A_LOOKUP_LOCAL_IPV6] = NLA_POLICY_EXACT_LEN(16),
 };
 
+/* CHRING_CMD_LOCK_NEW - do */
+static const struct nla_policy chring_lock_new_nl_policy[CHRING_A_LOCK_STRICT + 1] = {
+	[CHRING_A_LOCK_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
+	[CHRING_A_LOCK_MODE] = NLA_POLICY_MAX(NLA_U32, 438),
+	[CHRING_A_LOCK_UID] = { .type = NLA_U32, },
+	[CHRING_A_LOCK_GID] = { .type = NLA_U32, },
+	[CHRING_A_LOCK_DISCIPLINE] = NLA_POLICY_MAX(NLA_U32, 1),
+	[CHRING_A_LOCK_STRICT] = { .type = NLA_FLAG, },
+};
+
+/* CHRING_CMD_LOCK_SET - do */
+static const struct nla_policy chring_lock_set_nl_policy[CHRING_A_LOCK_DISCIPLINE + 1] = {
+	[CHRING_A_LOCK_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
+	[CHRING_A_LOCK_MODE] = NLA_POLICY_MAX(NLA_U32, 438),
+	[CHRING_A_LOCK_UID] = { .type = NLA_U32, },
+	[CHRING_A_LOCK_GID] = { .type = NLA_U32, },
+	[CHRING_A_LOCK_DISCIPLINE] = NLA_POLICY_MAX(NLA_U32, 1),
+};
+
+/* CHRING_CMD_LOCK_GET - do */
+static const struct nla_policy chring_lock_get_nl_policy[CHRING_A_LOCK_NAME + 1] = {
+	[CHRING_A_LOCK_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
+};
+
+/* CHRING_CMD_LOCK_DEL - do */
+static const struct nla_policy chring_lock_del_nl_policy[CHRING_A_LOCK_NAME + 1] = {
+	[CHRING_A_LOCK_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
+};
+
+/* CHRING_CMD_LOCK_BREAK - do */
+static const struct nla_policy chring_lock_break_nl_policy[CHRING_A_LOCK_NAME + 1] = {
+	[CHRING_A_LOCK_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
+};
+
 /* Ops table for chring */
 static const struct genl_split_ops chring_nl_ops[] = {
 	{
@@ -184,6 +218,46 @@ static const struct genl_split_ops chring_nl_ops[] = {
 		.doit		= chring_nl_lookup_doit,
 		.policy		= chring_lookup_nl_policy,
 		.maxattr	= CHRING_A_LOOKUP_LOCAL_IPV6,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= CHRING_CMD_LOCK_NEW,
+		.doit		= chring_nl_lock_new_doit,
+		.policy		= chring_lock_new_nl_policy,
+		.maxattr	= CHRING_A_LOCK_STRICT,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= CHRING_CMD_LOCK_SET,
+		.doit		= chring_nl_lock_set_doit,
+		.policy		= chring_lock_set_nl_policy,
+		.maxattr	= CHRING_A_LOCK_DISCIPLINE,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= CHRING_CMD_LOCK_GET,
+		.doit		= chring_nl_lock_get_doit,
+		.policy		= chring_lock_get_nl_policy,
+		.maxattr	= CHRING_A_LOCK_NAME,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd	= CHRING_CMD_LOCK_GET,
+		.dumpit	= chring_nl_lock_get_dumpit,
+		.flags	= GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd		= CHRING_CMD_LOCK_DEL,
+		.doit		= chring_nl_lock_del_doit,
+		.policy		= chring_lock_del_nl_policy,
+		.maxattr	= CHRING_A_LOCK_NAME,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= CHRING_CMD_LOCK_BREAK,
+		.doit		= chring_nl_lock_break_doit,
+		.policy		= chring_lock_break_nl_policy,
+		.maxattr	= CHRING_A_LOCK_NAME,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 };

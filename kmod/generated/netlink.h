@@ -27,6 +27,12 @@ int chring_nl_replica_get_dumpit(struct sk_buff *skb,
 				 struct netlink_callback *cb);
 int chring_nl_replica_del_doit(struct sk_buff *skb, struct genl_info *info);
 int chring_nl_lookup_doit(struct sk_buff *skb, struct genl_info *info);
+int chring_nl_lock_new_doit(struct sk_buff *skb, struct genl_info *info);
+int chring_nl_lock_set_doit(struct sk_buff *skb, struct genl_info *info);
+int chring_nl_lock_get_doit(struct sk_buff *skb, struct genl_info *info);
+int chring_nl_lock_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int chring_nl_lock_del_doit(struct sk_buff *skb, struct genl_info *info);
+int chring_nl_lock_break_doit(struct sk_buff *skb, struct genl_info *info);
 
 extern struct genl_family chring_nl_family;
 

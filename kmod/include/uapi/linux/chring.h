@@ -59,6 +59,29 @@ enum chring_replica_state {
 	CHRING_REPLICA_STATE_DEAD,
 };
 
+/**
+ * enum chring_lock_discipline
+ * @CHRING_LOCK_DISCIPLINE_ADAPTIVE: Newcomers may pass those who wait by,
+ *   until the first of these has waited for a bound.
+ * @CHRING_LOCK_DISCIPLINE_FIFO: In the order of arrival.
+ */
+enum chring_lock_discipline {
+	CHRING_LOCK_DISCIPLINE_ADAPTIVE,
+	CHRING_LOCK_DISCIPLINE_FIFO,
+};
+
+/**
+ * enum chring_lock_news - What befell a lock; its next holder is told.
+ * @CHRING_LOCK_NEWS_OWNER_DIED: Its holder died with it.
+ * @CHRING_LOCK_NEWS_BROKEN: It was taken from its holder.
+ * @CHRING_LOCK_NEWS_CORRUPT: Its word was scribbled on.
+ */
+enum chring_lock_news {
+	CHRING_LOCK_NEWS_OWNER_DIED = 1,
+	CHRING_LOCK_NEWS_BROKEN = 2,
+	CHRING_LOCK_NEWS_CORRUPT = 4,
+};
+
 enum {
 	CHRING_A_SERVICE_NAME = 1,
 	CHRING_A_SERVICE_PROTOCOL,
@@ -119,6 +142,28 @@ enum {
 	CHRING_A_LOOKUP_MAX = (__CHRING_A_LOOKUP_MAX - 1)
 };
 
+enum {
+	CHRING_A_LOCK_NAME = 1,
+	CHRING_A_LOCK_MODE,
+	CHRING_A_LOCK_UID,
+	CHRING_A_LOCK_GID,
+	CHRING_A_LOCK_DISCIPLINE,
+	CHRING_A_LOCK_STRICT,
+	CHRING_A_LOCK_PERSISTENT,
+	CHRING_A_LOCK_HANDLES,
+	CHRING_A_LOCK_WAITERS,
+	CHRING_A_LOCK_TOKEN,
+	CHRING_A_LOCK_HELD,
+	CHRING_A_LOCK_HELD_NS,
+	CHRING_A_LOCK_PID,
+	CHRING_A_LOCK_COMM,
+	CHRING_A_LOCK_NEWS,
+	CHRING_A_LOCK_DEAD_TOKEN,
+
+	__CHRING_A_LOCK_MAX,
+	CHRING_A_LOCK_MAX = (__CHRING_A_LOCK_MAX - 1)
+};
+
 enum chring_cmd {
 	CHRING_CMD_SERVICE_NEW = 1,
 	CHRING_CMD_SERVICE_SET,
@@ -129,6 +174,11 @@ enum chring_cmd {
 	CHRING_CMD_REPLICA_GET,
 	CHRING_CMD_REPLICA_DEL,
 	CHRING_CMD_LOOKUP,
+	CHRING_CMD_LOCK_NEW,
+	CHRING_CMD_LOCK_SET,
+	CHRING_CMD_LOCK_GET,
+	CHRING_CMD_LOCK_DEL,
+	CHRING_CMD_LOCK_BREAK,
 
 	__CHRING_CMD_MAX,
 	CHRING_CMD_MAX = (__CHRING_CMD_MAX - 1)

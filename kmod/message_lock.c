@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What replies and notifications tell of locks */
+
+#include <linux/pid.h>
+#include <linux/sched/task.h>
+#include <net/netlink.h>
+#include <uapi/linux/chring.h>
+
+#include "lock.h"
+#include "message_lock.h"
+
+static int put_settings(struct sk_buff *skb, const struct chring_lock *lock,
+			const struct chring_lock_view *view,
+			struct user_namespace *ns)
+{
+	if (nla_put_string(skb, CHRING_A_LOCK_NAME, lock->name) ||
+	    nla_put_u32(skb, CHRING_A_LOCK_MODE, view->mode) ||
+	    nla_put_u32(skb, CHRING_A_LOCK_UID,
+			from_kuid_munged(ns, view->uid)) ||
+	    nla_put_u32(skb, CHRING_A_LOCK_GID,
+			from_kgid_munged(ns, view->gid)) ||
+	    nla_put_u32(skb, CHRING_A_LOCK_DISCIPLINE,
+			view->flags & CHRING_LOCK_FIFO ?
+			CHRING_LOCK_DISCIPLINE_FIFO :
+			CHRING_LOCK_DISCIPLINE_ADAPTIVE) ||
+	    (view->flags & CHRING_LOCK_STRICT &&
+	     nla_put_flag(skb, CHRING_A_LOCK_STRICT)) ||
+	    (view->persistent && nla_put_flag(skb, CHRING_A_LOCK_PERSISTENT)))
+		return -EMSGSIZE;
+	return 0;
+}
+
+/* The holder's process, if the reader sees it. */
+static int put_process(struct sk_buff *skb, struct pid *tgid,
+		       struct pid_namespace *ns)
+{
+	char comm[TASK_COMM_LEN];
+	struct task_struct *task;
+	pid_t pid = pid_nr_ns(tgid, ns);
+
+	if (!pid)
+		return 0;
+	if (nla_put_u32(skb, CHRING_A_LOCK_PID, pid))
+		return -EMSGSIZE;
+	task = get_pid_task(tgid, PIDTYPE_TGID);
+	if (!task)
+		return 0;
+	get_task_comm(comm, task);
+	put_task_struct(task);
+	return nla_put_string(skb, CHRING_A_LOCK_COMM, comm);
+}
+
+static int put_state(struct sk_buff *skb, const struct chring_lock_view *view,
+		     struct pid_namespace *ns)
+{
+	if (nla_put_u32(skb, CHRING_A_LOCK_HANDLES, view->handles) ||
+	    nla_put_u32(skb, CHRING_A_LOCK_WAITERS, view->waiters) ||
+	    nla_put_u32(skb, CHRING_A_LOCK_NEWS, view->news) ||
+	    (view->token &&
+	     nla_put_uint(skb, CHRING_A_LOCK_TOKEN, view->token)) ||
+	    (view->news &&
+	     nla_put_uint(skb, CHRING_A_LOCK_DEAD_TOKEN, view->dead_token)))
+		return -EMSGSIZE;
+	if (!view->holder)
+		return 0;
+	if (nla_put_flag(skb, CHRING_A_LOCK_HELD) ||
+	    nla_put_uint(skb, CHRING_A_LOCK_HELD_NS, view->held_ns) ||
+	    (ns && view->tgid && put_process(skb, view->tgid, ns)))
+		return -EMSGSIZE;
+	return 0;
+}
+
+/**
+ * chring_put_lock - put a lock into a message
+ * @skb: the message
+ * @lock: caller has a reference, or its lockspace's lock
+ * @user_ns: whose user and group ids the reader knows
+ * @pid_ns: whose processes it sees; NULL where it is nobody in particular
+ *
+ * Context: may sleep; takes the lock's lock.
+ * Return: 0, or -EMSGSIZE.
+ */
+int chring_put_lock(struct sk_buff *skb, struct chring_lock *lock,
+		    struct user_namespace *user_ns,
+		    struct pid_namespace *pid_ns)
+{
+	struct chring_lock_view view;
+	int err;
+
+	chring_lock_view(lock, &view);
+	err = put_settings(skb, lock, &view, user_ns) ?:
+	      put_state(skb, &view, pid_ns);
+	put_pid(view.tgid);
+	return err;
+}

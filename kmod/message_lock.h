@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef CHRING_MESSAGE_LOCK_H
+#define CHRING_MESSAGE_LOCK_H
+
+struct chring_lock;
+struct pid_namespace;
+struct sk_buff;
+struct user_namespace;
+
+int chring_put_lock(struct sk_buff *skb, struct chring_lock *lock,
+		    struct user_namespace *user_ns,
+		    struct pid_namespace *pid_ns);
+
+#endif /* CHRING_MESSAGE_LOCK_H */
