@@ -69,7 +69,7 @@ int chring_put_service(struct sk_buff *skb, struct chring_service *service,
 	    nla_put_uint(skb, CHRING_A_SERVICE_PASSED_OVER,
 			 totals.passed_over) ||
 	    nla_put_uint(skb, CHRING_A_SERVICE_REFUSED,
-			 chring_service_refused(service)))
+			 chring_selector_refused(&service->selector)))
 		return -EMSGSIZE;
 	return 0;
 }

@@ -18,6 +18,7 @@
 
 #include "anchor.h"
 #include "lookup.h"
+#include "notify.h"
 #include "replica.h"
 #include "service.h"
 #include "table.h"
@@ -61,37 +62,6 @@ static struct chring_replica *find_sock(struct chring_service *service,
 		if (replica->sk == sk)
 			return replica;
 	return NULL;
-}
-
-/**
- * chring_replica_alive - does it take new flows?
- * @replica: a replica
- *
- * Context: any; the answer can be old at once.
- */
-bool chring_replica_alive(const struct chring_replica *replica)
-{
-	return chring_target_alive(replica->sk, chring_ports(replica->port));
-}
-
-/**
- * chring_replica_totals - what was steered to a replica
- * @replica: caller holds the lock of its namespace's services
- * @totals: is added to
- */
-void chring_replica_totals(const struct chring_replica *replica,
-			   struct chring_totals *totals)
-{
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		struct chring_counters *counters;
-
-		counters = per_cpu_ptr(replica->counters, cpu);
-		totals->picks += READ_ONCE(counters->picks);
-		totals->migrated += READ_ONCE(counters->migrated);
-		totals->passed_over += READ_ONCE(counters->passed_over);
-	}
 }
 
 static u32 nr_points(u32 weight)
@@ -358,8 +328,11 @@ static void replicas_leave(struct chring_net *cn,
 		chring_replica_totals(replica, &service->gone);
 	}
 	chring_table_replace(cn, service, table);
-	list_for_each_entry(replica, leaving, leaving)
+	list_for_each_entry(replica, leaving, leaving) {
+		chring_notify_replica_locked(CHRING_CMD_REPLICA_DEL_NTF,
+					     service, replica);
 		call_rcu(&replica->rcu, replica_free_rcu);
+	}
 }
 
 /*
@@ -375,8 +348,14 @@ static void sweep_service(struct chring_net *cn, struct chring_service *service)
 	unsigned long index;
 
 	xa_for_each(&service->replicas, index, replica) {
-		if (chring_replica_alive(replica))
-			continue;
+		if (!replica->dead) {
+			if (chring_replica_alive(replica))
+				continue;
+			replica->dead = true;
+			cn->seq++;
+			chring_notify_replica_locked(CHRING_CMD_REPLICA_SET_NTF,
+						     service, replica);
+		}
 		list_add_tail(&replica->leaving, &leaving);
 		nr_dead++;
 	}
@@ -413,6 +392,7 @@ static int replicas_publish(struct chring_net *cn,
 		return PTR_ERR(anchor);
 	}
 	service->anchor = anchor;
+	chring_notify_service_locked(CHRING_CMD_SERVICE_SET_NTF, service);
 	return 0;
 }
 
@@ -434,6 +414,9 @@ static int replicas_add(struct chring_net *cn, struct chring_service *service,
 	err = replicas_publish(cn, service, extack);
 	if (err)
 		goto unlink;
+	for (i = 0; i < nr; i++)
+		chring_notify_replica_locked(CHRING_CMD_REPLICA_NEW_NTF,
+					     service, args[i].replica);
 	return 0;
 
 unlink:
@@ -561,6 +544,9 @@ static int replicas_set(struct chring_net *cn, struct chring_service *service,
 	for (i = 0; i < nr; i++)
 		member_resize(cn, service, &args[i]);
 	chring_table_replace(cn, service, table);
+	for (i = 0; i < nr; i++)
+		chring_notify_replica_locked(CHRING_CMD_REPLICA_SET_NTF,
+					     service, args[i].replica);
 	return 0;
 
 free:
@@ -683,6 +669,8 @@ void chring_replica_free_all(struct chring_net *cn,
 	xa_for_each(&service->replicas, index, replica) {
 		replica_unlink(cn, service, replica);
 		chring_replica_totals(replica, &service->gone);
+		chring_notify_replica_locked(CHRING_CMD_REPLICA_DEL_NTF,
+					     service, replica);
 		replica_free(replica);
 	}
 	mutex_unlock(&cn->lock);

@@ -8,13 +8,13 @@
 #include <uapi/linux/chring.h>
 
 #include "ring.h"
+#include "target.h"
 
 struct chring_address;
 struct chring_anchor;
 struct chring_counters;
 struct chring_net;
 struct chring_service;
-struct chring_totals;
 struct net;
 struct netlink_ext_ack;
 struct nlattr;
@@ -31,6 +31,7 @@ struct work_struct;
  * @inode: inode number that the socket has, or had
  * @port: port that the socket has while it is alive, in network order
  * @aside: anchor on that port where it is not the service's, or NULL
+ * @dead: found so, and is about to be removed
  * @counters: what was steered to it
  * @leaving: in a list of replicas that are removed together
  * @rcu: frees it a grace period after it left the table
@@ -44,10 +45,18 @@ struct chring_replica {
 	unsigned long inode;
 	__be16 port;
 	struct chring_anchor *aside;
+	bool dead;
 	struct chring_counters __percpu *counters;
 	struct list_head leaving;
 	struct rcu_head rcu;
 };
+
+/* Does it take new flows? The answer can be old at once. */
+static inline bool chring_replica_alive(const struct chring_replica *replica)
+{
+	return !replica->dead &&
+	       chring_target_alive(replica->sk, chring_ports(replica->port));
+}
 
 /**
  * struct chring_replica_args - a request that concerns one replica
@@ -82,9 +91,6 @@ int chring_replica_del(struct net *net, const struct nlattr *name,
 		       struct netlink_ext_ack *extack);
 struct chring_replica *chring_replica_find_locked(struct chring_service *service,
 						  const char *name);
-bool chring_replica_alive(const struct chring_replica *replica);
-void chring_replica_totals(const struct chring_replica *replica,
-			   struct chring_totals *totals);
 
 int chring_replica_lookup_locked(struct chring_service *service,
 				 const struct chring_address *to,

@@ -370,6 +370,22 @@ void chring_selector_probe(struct chring_selector *selector,
 	WRITE_ONCE(prog->bpf_func, function_of(protocol, probe));
 }
 
+/**
+ * chring_selector_refused - how often no target was alive
+ * @selector: of a service
+ *
+ * Context: any.
+ */
+u64 chring_selector_refused(const struct chring_selector *selector)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(*per_cpu_ptr(selector->refused, cpu));
+	return sum;
+}
+
 static bool is_native(const struct bpf_prog *prog)
 {
 	bpf_func_t func = READ_ONCE(prog->bpf_func);

@@ -43,6 +43,7 @@ void chring_selector_prog_free(struct bpf_prog *prog);
 void chring_selector_probe(struct chring_selector *selector,
 			   struct bpf_prog *prog, int protocol,
 			   const struct sk_buff *probe);
+u64 chring_selector_refused(const struct chring_selector *selector);
 const struct chring_selector *
 chring_selector_of(const struct bpf_prog *prog);
 struct bpf_prog *

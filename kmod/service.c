@@ -19,6 +19,7 @@
 
 #include "anchor.h"
 #include "balance.h"
+#include "notify.h"
 #include "replica.h"
 #include "service.h"
 
@@ -214,6 +215,7 @@ int chring_service_new(struct net *net, const struct chring_service_args *args,
 	list_add_tail(&service->list, &cn->services);
 	cn->nr_services++;
 	cn->seq++;
+	chring_notify_service_locked(CHRING_CMD_SERVICE_NEW_NTF, service);
 	err = 0;
 unlock:
 	mutex_unlock(&cn->lock);
@@ -264,8 +266,11 @@ int chring_service_set(struct net *net, const struct nlattr *name,
 		err = PTR_ERR(service);
 	else
 		err = service_change(service, change, extack);
-	if (!err)
+	if (!err) {
 		cn->seq++;
+		chring_notify_service_locked(CHRING_CMD_SERVICE_SET_NTF,
+					     service);
+	}
 	mutex_unlock(&cn->lock);
 	return err;
 }
@@ -292,6 +297,7 @@ static void service_retire_locked(struct chring_net *cn,
 	lockdep_assert_held(&cn->lock);
 	service->removing = true;
 	cn->seq++;
+	chring_notify_service_locked(CHRING_CMD_SERVICE_SET_NTF, service);
 	if (service->anchor)
 		service->anchor->table =
 			rcu_dereference_protected(service->selector.table,
@@ -344,6 +350,7 @@ static void service_free(struct chring_service *service)
 	list_del(&service->list);
 	cn->nr_services--;
 	cn->seq++;
+	chring_notify_service_locked(CHRING_CMD_SERVICE_DEL_NTF, service);
 	mutex_unlock(&cn->lock);
 
 	xa_destroy(&service->replicas);
@@ -466,36 +473,6 @@ int chring_service_lookup(struct net *net, const struct nlattr *name,
 						   replica);
 	mutex_unlock(&cn->lock);
 	return err;
-}
-
-/**
- * chring_service_totals_locked - what was steered to a service's replicas
- * @service: caller holds the lock of its namespace's services
- * @totals: filled in, with the replicas that are gone
- */
-void chring_service_totals_locked(struct chring_service *service,
-				  struct chring_totals *totals)
-{
-	struct chring_replica *replica;
-	unsigned long index;
-
-	*totals = service->gone;
-	xa_for_each(&service->replicas, index, replica)
-		chring_replica_totals(replica, totals);
-}
-
-/**
- * chring_service_refused - how often no replica was alive
- * @service: caller holds the lock of its namespace's services
- */
-u64 chring_service_refused(const struct chring_service *service)
-{
-	u64 sum = 0;
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(*per_cpu_ptr(service->selector.refused, cpu));
-	return sum;
 }
 
 static int __net_init net_init(struct net *net)

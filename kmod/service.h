@@ -11,6 +11,7 @@
 
 #include "ring.h"
 #include "selector.h"
+#include "table.h"
 #include "target.h"
 
 struct chring_anchor;
@@ -36,18 +37,6 @@ struct chring_net {
 	unsigned int nr_points;
 	unsigned int seq;
 	struct delayed_work sweep;
-};
-
-/**
- * struct chring_totals - counters, summed over the CPUs
- * @picks: see &struct chring_counters
- * @migrated: see &struct chring_counters
- * @passed_over: see &struct chring_counters
- */
-struct chring_totals {
-	u64 picks;
-	u64 migrated;
-	u64 passed_over;
 };
 
 /**
@@ -138,9 +127,6 @@ struct chring_service *chring_service_find_locked(struct chring_net *cn,
 struct chring_service *
 chring_service_active_locked(struct chring_net *cn, const struct nlattr *name,
 			     struct netlink_ext_ack *extack);
-void chring_service_totals_locked(struct chring_service *service,
-				  struct chring_totals *totals);
-u64 chring_service_refused(const struct chring_service *service);
 
 void chring_service_retire_anchor(struct chring_anchor *anchor);
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Tables: what packets read. Filled aside from a service's ring, published by
- * RCU, never changed afterwards.
+ * RCU, never changed afterwards, but for what packets count.
  */
 
 #include <linux/overflow.h>
+#include <linux/percpu.h>
 #include <linux/slab.h>
 
 #include "replica.h"
@@ -149,4 +150,40 @@ void chring_table_replace(struct chring_net *cn, struct chring_service *service,
 	chring_table_publish(cn, service, table);
 	if (old)
 		kvfree_rcu(old, rcu);
+}
+
+/**
+ * chring_replica_totals - what was steered to a replica
+ * @replica: caller holds the lock of its namespace's services
+ * @totals: is added to
+ */
+void chring_replica_totals(const struct chring_replica *replica,
+			   struct chring_totals *totals)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct chring_counters *counters;
+
+		counters = per_cpu_ptr(replica->counters, cpu);
+		totals->picks += READ_ONCE(counters->picks);
+		totals->migrated += READ_ONCE(counters->migrated);
+		totals->passed_over += READ_ONCE(counters->passed_over);
+	}
+}
+
+/**
+ * chring_service_totals_locked - what was steered to a service's replicas
+ * @service: caller holds the lock of its namespace's services
+ * @totals: filled in, with the replicas that are gone
+ */
+void chring_service_totals_locked(struct chring_service *service,
+				  struct chring_totals *totals)
+{
+	struct chring_replica *replica;
+	unsigned long index;
+
+	*totals = service->gone;
+	xa_for_each(&service->replicas, index, replica)
+		chring_replica_totals(replica, totals);
 }

@@ -9,6 +9,7 @@
 #include "balance.h"
 
 struct chring_net;
+struct chring_replica;
 struct chring_service;
 
 /**
@@ -21,6 +22,18 @@ struct chring_counters {
 	unsigned long picks;
 	unsigned long migrated;
 	unsigned long passed_over;
+};
+
+/**
+ * struct chring_totals - counters, summed over the CPUs
+ * @picks: see &struct chring_counters
+ * @migrated: see &struct chring_counters
+ * @passed_over: see &struct chring_counters
+ */
+struct chring_totals {
+	u64 picks;
+	u64 migrated;
+	u64 passed_over;
 };
 
 /**
@@ -67,5 +80,10 @@ struct chring_table *chring_table_publish(struct chring_net *cn,
 					  struct chring_table *table);
 void chring_table_replace(struct chring_net *cn, struct chring_service *service,
 			  struct chring_table *table);
+
+void chring_replica_totals(const struct chring_replica *replica,
+			   struct chring_totals *totals);
+void chring_service_totals_locked(struct chring_service *service,
+				  struct chring_totals *totals);
 
 #endif /* CHRING_TABLE_H */

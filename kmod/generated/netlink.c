@@ -262,6 +262,10 @@ static const struct genl_split_ops chring_nl_ops[] = {
 	},
 };
 
+static const struct genl_multicast_group chring_nl_mcgrps[] = {
+	[CHRING_NLGRP_SERVICES] = { "services", },
+};
+
 struct genl_family chring_nl_family __ro_after_init = {
 	.name		= CHRING_FAMILY_NAME,
 	.version	= CHRING_FAMILY_VERSION,
@@ -270,4 +274,6 @@ struct genl_family chring_nl_family __ro_after_init = {
 	.module		= THIS_MODULE,
 	.split_ops	= chring_nl_ops,
 	.n_split_ops	= ARRAY_SIZE(chring_nl_ops),
+	.mcgrps		= chring_nl_mcgrps,
+	.n_mcgrps	= ARRAY_SIZE(chring_nl_mcgrps),
 };

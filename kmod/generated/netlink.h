@@ -34,6 +34,10 @@ int chring_nl_lock_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int chring_nl_lock_del_doit(struct sk_buff *skb, struct genl_info *info);
 int chring_nl_lock_break_doit(struct sk_buff *skb, struct genl_info *info);
 
+enum {
+	CHRING_NLGRP_SERVICES,
+};
+
 extern struct genl_family chring_nl_family;
 
 #endif /* _LINUX_CHRING_GEN_H */

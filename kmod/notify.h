@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef CHRING_NOTIFY_H
+#define CHRING_NOTIFY_H
+
+#include <uapi/linux/chring.h>
+
+struct chring_replica;
+struct chring_service;
+
+void chring_notify_service_locked(enum chring_cmd cmd,
+				  struct chring_service *service);
+void chring_notify_replica_locked(enum chring_cmd cmd,
+				  const struct chring_service *service,
+				  const struct chring_replica *replica);
+
+#endif /* CHRING_NOTIFY_H */
