@@ -15,6 +15,7 @@
 
 struct chring {
 	struct nl_sock *sock;
+	struct nl_sock *events;		/* NULL before the first group */
 	int family;
 	char error[512];
 };
@@ -52,6 +53,14 @@ int chring_do(struct chring *chring, struct nl_msg *msg, chring_reply_fn reply,
 int chring_dump(struct chring *chring, struct nl_msg *msg,
 		chring_reply_fn reply, struct chring_list *list);
 void *chring_list_add(struct chring *chring, struct chring_list *list);
+
+/* service.c */
+int chring_take_service(struct chring *chring, struct nlmsghdr *message,
+			void *arg);
+
+/* replica.c */
+int chring_take_replicas(struct chring *chring, struct nlmsghdr *message,
+			 void *arg);
 
 /* attr.c */
 size_t chring_name_size(const char *name);

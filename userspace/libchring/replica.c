@@ -172,8 +172,11 @@ static int parse_replica(struct chring *chring, struct nlattr *nest,
 	return 0;
 }
 
-/* A message holds one service's name and any number of its replicas. */
-static int take_replicas(struct chring *chring, struct nlmsghdr *reply,
+/*
+ * Adds to the struct chring_list @arg: a message holds one service's name and
+ * any number of its replicas.
+ */
+int chring_take_replicas(struct chring *chring, struct nlmsghdr *message,
 			 void *arg)
 {
 	struct nlattr *attrs[CHRING_A_REPLICAS_MAX + 1];
@@ -183,7 +186,7 @@ static int take_replicas(struct chring *chring, struct nlmsghdr *reply,
 	int left;
 	int ret;
 
-	ret = chring_parse(chring, reply, attrs, CHRING_A_REPLICAS_MAX);
+	ret = chring_parse(chring, message, attrs, CHRING_A_REPLICAS_MAX);
 	if (ret < 0)
 		return ret;
 	ret = chring_get_name(chring, attrs[CHRING_A_REPLICAS_SERVICE],
@@ -191,7 +194,7 @@ static int take_replicas(struct chring *chring, struct nlmsghdr *reply,
 	if (ret < 0)
 		return ret;
 
-	nlmsg_for_each_attr(attr, reply, GENL_HDRLEN, left) {
+	nlmsg_for_each_attr(attr, message, GENL_HDRLEN, left) {
 		if (nla_type(attr) != CHRING_A_REPLICAS_REPLICA)
 			continue;
 		replica = chring_list_add(chring, arg);
@@ -223,7 +226,7 @@ CHRING_EXPORT int chring_replica_get(struct chring *chring, const char *service,
 		return ret;
 	}
 
-	ret = chring_do(chring, msg, take_replicas, &list);
+	ret = chring_do(chring, msg, chring_take_replicas, &list);
 	if (!ret && list.count != 1)
 		ret = chring_fail_reply(chring);
 	if (!ret)
@@ -249,7 +252,7 @@ CHRING_EXPORT int chring_replica_dump(struct chring *chring,
 				     NLM_F_DUMP, 0);
 	if (ret < 0)
 		return ret;
-	ret = chring_dump(chring, msg, take_replicas, &list);
+	ret = chring_dump(chring, msg, chring_take_replicas, &list);
 	if (ret < 0)
 		return ret;
 	*replicas = list.items;

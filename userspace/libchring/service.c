@@ -187,10 +187,11 @@ static int parse_service(struct chring *chring, struct nlmsghdr *reply,
 	return 0;
 }
 
-static int take_service(struct chring *chring, struct nlmsghdr *reply,
+/* Fills the struct chring_service @arg. */
+int chring_take_service(struct chring *chring, struct nlmsghdr *message,
 			void *arg)
 {
-	return parse_service(chring, reply, arg);
+	return parse_service(chring, message, arg);
 }
 
 static int take_listed_service(struct chring *chring, struct nlmsghdr *reply,
@@ -212,7 +213,7 @@ CHRING_EXPORT int chring_service_get(struct chring *chring, const char *name,
 	if (ret < 0)
 		return ret;
 	memset(service, 0, sizeof(*service));
-	return chring_do(chring, msg, take_service, service);
+	return chring_do(chring, msg, chring_take_service, service);
 }
 
 CHRING_EXPORT int chring_service_dump(struct chring *chring,

@@ -84,6 +84,7 @@ CHRING_EXPORT void chring_free(struct chring *chring)
 {
 	if (!chring)
 		return;
+	nl_socket_free(chring->events);
 	nl_socket_free(chring->sock);
 	free(chring);
 }
