@@ -37,6 +37,11 @@ enum status replica_set(struct chring *chring, struct args *args);
 enum status replica_del(struct chring *chring, struct args *args);
 enum status ring_show(struct chring *chring, struct args *args);
 enum status lookup(struct chring *chring, struct args *args);
+enum status monitor(struct chring *chring, struct args *args);
+
+/* Within an object of the output: what is known of it. */
+void service_values(const struct chring_service *service);
+void replica_values(const struct chring_replica *replica);
 
 /* args.c: all that return a status print what is wrong with the words */
 enum status mistake(const char *format, ...)

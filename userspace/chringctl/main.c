@@ -51,6 +51,8 @@ static const struct command commands[] = {
 	  "show how the ring shares a service among its replicas", ring_show },
 	{ "lookup", NULL, "SERVICE from ADDRESS:PORT [to ADDRESS]",
 	  "tell which replica a new flow would get", lookup },
+	{ "monitor", NULL, "[services]",
+	  "tell of every change, as it happens", monitor },
 	{ }
 };
 

@@ -36,6 +36,7 @@ struct json {
 static struct table table;
 static struct json json;
 static bool to_json;
+static bool streaming;
 
 static void json_separate(void)
 {
@@ -187,8 +188,25 @@ static void json_begin(void)
 	json.begun = true;
 }
 
+void output_as_stream(void)
+{
+	streaming = true;
+}
+
+/* The object that ends was not within another one. */
+static void end_streamed(void)
+{
+	if (to_json)
+		putchar('\n');
+	else
+		table_flush();
+	fflush(stdout);
+}
+
 void output_end(void)
 {
+	if (streaming)
+		return;
 	if (to_json) {
 		json_begin();
 		json_close(']');
@@ -202,8 +220,10 @@ void output_end(void)
 void output_object_begin(void)
 {
 	if (to_json) {
-		json_begin();
-		json_separate();
+		if (!streaming) {
+			json_begin();
+			json_separate();
+		}
 		json_open('{');
 	}
 }
@@ -214,6 +234,8 @@ void output_object_end(void)
 		json_close('}');
 	else
 		table_end_row();
+	if (streaming)
+		end_streamed();
 }
 
 void output_array_begin(const char *key)
@@ -289,5 +311,5 @@ void output_decimal(enum output_form form, const char *key, double value)
 
 void output_break(void)
 {
-	table.new_line = true;
+	table.new_line = !streaming;
 }

@@ -2,7 +2,8 @@
 /*
  * What a command prints, from one call as text or as JSON. The JSON is an
  * array of objects. The text is a table: an object is a row, its values are
- * columns, each but the words led by its key.
+ * columns, each but the words led by its key. As a stream, both are an object a
+ * line, written out as soon as it ends.
  */
 #ifndef OUTPUT_H
 #define OUTPUT_H
@@ -20,6 +21,9 @@ enum output_form {
 void output_begin(bool as_json, bool pretty);
 void output_end(void);
 
+/* Between output_begin() and the first object. */
+void output_as_stream(void);
+
 void output_object_begin(void);
 void output_object_end(void);
 
@@ -33,7 +37,7 @@ void output_number(enum output_form form, const char *key, uint64_t value);
 void output_bool(enum output_form form, const char *key, bool value);
 void output_decimal(enum output_form form, const char *key, double value);
 
-/* In text, what follows is on an indented line of its own. */
+/* In text, but for a stream, what follows is on an indented line of its own. */
 void output_break(void);
 
 #endif /* OUTPUT_H */

@@ -236,9 +236,8 @@ enum status replica_del(struct chring *chring, struct args *args)
 	return outcome(chring, ret);
 }
 
-static void print_replica(const struct chring_replica *replica)
+void replica_values(const struct chring_replica *replica)
 {
-	output_object_begin();
 	output_word(OUTPUT_BOTH, "service", replica->service);
 	output_word(OUTPUT_BOTH, "name", replica->name);
 	output_number(OUTPUT_BOTH, "weight", replica->weight);
@@ -250,6 +249,12 @@ static void print_replica(const struct chring_replica *replica)
 	output_number(OUTPUT_BOTH, "migrated", replica->migrated);
 	output_number(OUTPUT_BOTH, "passed-over", replica->passed_over);
 	output_number(OUTPUT_BOTH, "inode", replica->inode);
+}
+
+static void print_replica(const struct chring_replica *replica)
+{
+	output_object_begin();
+	replica_values(replica);
 	output_object_end();
 }
 

@@ -140,9 +140,8 @@ static void print_owner(uid_t owner)
 	output_number(OUTPUT_JSON, "owner", owner);
 }
 
-static void print_service(const struct chring_service *service)
+void service_values(const struct chring_service *service)
 {
-	output_object_begin();
 	output_word(OUTPUT_BOTH, "name", service->name);
 	output_word(OUTPUT_BOTH, "protocol",
 		    service->protocol == IPPROTO_TCP ? "tcp" : "udp");
@@ -160,6 +159,12 @@ static void print_service(const struct chring_service *service)
 	output_number(OUTPUT_BOTH, "migrated", service->migrated);
 	output_number(OUTPUT_BOTH, "passed-over", service->passed_over);
 	output_number(OUTPUT_BOTH, "refused", service->refused);
+}
+
+static void print_service(const struct chring_service *service)
+{
+	output_object_begin();
+	service_values(service);
 	output_object_end();
 }
 

@@ -39,7 +39,7 @@ _chringctl_words()	# the words before the one to complete, in ${words[@]}
 	local object=${words[0]} verb=${words[1]} count=${#words[@]}
 
 	if [ "$count" = 0 ]; then
-		echo service replica ring lookup help -j -p -n -h -V
+		echo service replica ring lookup monitor help -j -p -n -h -V
 	elif [ "$object" = lookup ]; then
 		case $count in
 		1) _chringctl_names service show ;;
@@ -47,6 +47,8 @@ _chringctl_words()	# the words before the one to complete, in ${words[@]}
 		3) ;;
 		*) [ "${words[-1]}" = to ] || echo to ;;
 		esac
+	elif [ "$object" = monitor ]; then
+		echo services
 	elif [ "$count" = 1 ]; then
 		case $object in
 		service | replica) echo add show set del help ;;
