@@ -40,6 +40,7 @@ static const struct {
 FIXTURE(faults)
 {
 	struct session session;
+	struct chring *listener;
 	int fail_nth;
 	int replicas[3];
 	int hits;
@@ -81,6 +82,9 @@ FIXTURE_SETUP(faults)
 			TH_LOG("knob %u", i);
 	ASSERT_TRUE(own_netns());
 	ASSERT_TRUE(session_open(&self->session));
+	self->listener = chring_alloc();
+	ASSERT_EQ(0, chring_open(self->listener));
+	ASSERT_EQ(0, chring_subscribe(self->listener, CHRING_EVENTS_SERVICES));
 	for (i = 0; i < elements(self->replicas); i++) {
 		self->replicas[i] = bound_socket(variant->protocol, HERE,
 						 PORT);
@@ -96,6 +100,7 @@ FIXTURE_TEARDOWN(faults)
 	for (i = 0; i < elements(knobs); i++)
 		EXPECT_TRUE(write_text(knobs[i].path, knobs[i].restored));
 	session_close(&self->session);
+	chring_free(self->listener);
 }
 
 static struct nl_msg *put_replicas(struct session *session, int cmd,
@@ -221,6 +226,31 @@ static bool is_done(struct session *session, const struct attempt *attempt)
 	}
 }
 
+/* Takes the events that are there: how many, or less than 0 for a loss. */
+static int events_taken(struct chring *listener)
+{
+	struct chring_event event;
+	int n = 0, err;
+	bool lost = false;
+
+	do {
+		err = chring_event_next(listener, &event);
+		n += !err;
+		lost |= err == -ENOBUFS;
+	} while (!err || err == -ENOBUFS);
+	return lost ? -1 : n;
+}
+
+/* How many there are at least, once the request did succeed. */
+static int events_due(const struct attempt *attempt)
+{
+	if (!changes(attempt->cmd))
+		return 0;
+	/* The first replicas of a service change that too. */
+	return (attempt->wanted ?: 1) +
+	       (attempt->cmd == CHRING_CMD_REPLICA_NEW && !attempt->given);
+}
+
 /* A program that a failed request left on the port would stay for ever. */
 static bool port_has_program(int fd)
 {
@@ -243,9 +273,10 @@ static bool fail_once(struct __test_metadata *_metadata,
 	char *before = state_read(session), *after;
 	struct answer answer;
 	struct nl_msg *msg;
+	int err, told;
 	bool hit, same;
-	int err;
 
+	events_taken(self->listener);
 	msg = build(session, protocol, self->replicas, attempt);
 	hit = tell_short_of_memory(session, self->fail_nth, msg, n, &err);
 	hear(session, &answer);
@@ -254,6 +285,7 @@ static bool fail_once(struct __test_metadata *_metadata,
 		answer.err = err;
 	after = state_read(session);
 	same = !strcmp(before, after);
+	told = events_taken(self->listener);
 	self->hits += hit;
 
 	if (answer.err && !answer.lost) {
@@ -261,12 +293,16 @@ static bool fail_once(struct __test_metadata *_metadata,
 		EXPECT_TRUE(is_short_of_memory(answer.err))
 			TH_LOG("%d: %d %s", n, answer.err, answer.text);
 		EXPECT_STREQ(before, after);
+		EXPECT_EQ(0, told);
 		if (attempt->given <= 0)
 			EXPECT_FALSE(port_has_program(self->replicas[0]));
 	} else if (!answer.lost || !same) {
 		/* Done, maybe after all, and as a whole. */
 		EXPECT_TRUE(is_done(session, attempt))
 			TH_LOG("%d: was:\n%sis:\n%s", n, before, after);
+		/* What is not told is told to be lost. */
+		EXPECT_TRUE(told < 0 || told >= events_due(attempt))
+			TH_LOG("%d: told of %d", n, told);
 		if (changes(attempt->cmd))
 			EXPECT_TRUE(prepare(session, protocol, self->replicas,
 					    attempt));
@@ -320,12 +356,12 @@ TEST_F(faults, service_del)
 	FAIL_ALL(SERVICE_DEL, .given = 2, .fewest = 5);
 }
 
-TEST_F(faults, first_replica)
+TEST_F_TIMEOUT(faults, first_replica, 300)
 {
 	FAIL_ALL(REPLICA_NEW, .wanted = 1, .fewest = 25);
 }
 
-TEST_F(faults, first_replicas)
+TEST_F_TIMEOUT(faults, first_replicas, 300)
 {
 	FAIL_ALL(REPLICA_NEW, .wanted = 3, .fewest = 35);
 }

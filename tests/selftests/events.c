@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What listeners are told of services and replicas. */
+#define _GNU_SOURCE		/* unshare */
+#include <errno.h>
+#include <linux/genetlink.h>
+#include <netlink/genl/genl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "request.h"
+
+#define HERE "127.0.0.1"
+#define PORT 8000
+
+FIXTURE(events)
+{
+	struct session session;
+	struct chring *listener;
+};
+
+FIXTURE_VARIANT(events)
+{
+	int protocol;
+	const char *word;
+};
+
+FIXTURE_VARIANT_ADD(events, tcp)
+{
+	.protocol = IPPROTO_TCP,
+	.word = "tcp",
+};
+
+FIXTURE_VARIANT_ADD(events, udp)
+{
+	.protocol = IPPROTO_UDP,
+	.word = "udp",
+};
+
+FIXTURE_SETUP(events)
+{
+	ASSERT_TRUE(own_netns());
+	ASSERT_TRUE(session_open(&self->session));
+	self->listener = chring_alloc();
+	ASSERT_EQ(0, chring_open(self->listener));
+	ASSERT_EQ(0, chring_subscribe(self->listener, CHRING_EVENTS_SERVICES));
+}
+
+FIXTURE_TEARDOWN(events)
+{
+	EXPECT_TRUE(services_gone(&self->session));
+	session_close(&self->session);
+	chring_free(self->listener);
+}
+
+/* What an event tells, as text; a negative errno where there is none. */
+static const char *next_text(struct chring *listener)
+{
+	struct chring_event event;
+	static char text[512];
+	int err;
+
+	err = chring_event_next(listener, &event);
+	if (err)
+		snprintf(text, sizeof(text), "%d", err);
+	else if (event.type <= CHRING_EVENT_SERVICE_DEL)
+		snprintf(text, sizeof(text), "%s %s %s %u owner %u %s %u/%u",
+			 chring_event_name(event.type), event.service.name,
+			 event.service.protocol == IPPROTO_TCP ? "tcp" : "udp",
+			 ntohs(event.service.local.in.sin_port),
+			 event.service.owner,
+			 chring_service_state_name(event.service.state),
+			 event.service.replicas, event.service.points);
+	else
+		snprintf(text, sizeof(text), "%s %s/%s weight %u %s %u/%u",
+			 chring_event_name(event.type), event.replica.service,
+			 event.replica.name, event.replica.weight,
+			 chring_replica_state_name(event.replica.state),
+			 event.replica.points, event.replica.slots);
+	return text;
+}
+
+/* Changes that the module makes by itself are told when they are made. */
+static const char *await_text(struct chring *listener)
+{
+	struct pollfd events = {
+		.fd = chring_event_fd(listener),
+		.events = POLLIN,
+	};
+
+	poll(&events, 1, WAIT_MS);
+	return next_text(listener);
+}
+
+#define NONE "-11"		/* -EAGAIN */
+#define EXPECT_TOLD(text) EXPECT_STREQ(text, next_text(self->listener))
+#define EXPECT_TO_BE_TOLD(text) EXPECT_STREQ(text, await_text(self->listener))
+
+static int weigh(struct session *session, const char *name, int weight)
+{
+	return ask(session, request_replica(session, CHRING_CMD_REPLICA_SET,
+					    "s", name, -1, weight));
+}
+
+/* With the name of the protocol in the place of "PPP". */
+static const char *of(const char *word, const char *text)
+{
+	static char changed[512];
+	char *at;
+
+	snprintf(changed, sizeof(changed), "%s", text);
+	at = strstr(changed, "PPP");
+	if (at)
+		memcpy(at, word, 3);
+	return changed;
+}
+
+#define OF(text) of(variant->word, text)
+
+TEST_F(events, tell_of_each_change_of_a_service)
+{
+	struct session *session = &self->session;
+	struct nl_msg *msg;
+	int fd;
+
+	EXPECT_TOLD(NONE);
+	ASSERT_EQ(0, service_new(session, "s", variant->protocol, HERE, PORT));
+	EXPECT_TOLD(OF("service-new s PPP 8000 owner 0 idle 0/0"));
+	msg = request_service(session, CHRING_CMD_SERVICE_SET, "s");
+	nla_put_u32(msg, CHRING_A_SERVICE_OWNER, 7);
+	ASSERT_EQ(0, ask(session, msg));
+	EXPECT_TOLD(OF("service-set s PPP 8000 owner 7 idle 0/0"));
+	msg = request_service(session, CHRING_CMD_SERVICE_SET, "s");
+	nla_put_u32(msg, CHRING_A_SERVICE_OWNER, 0);
+	ASSERT_EQ(0, ask(session, msg));
+	EXPECT_TOLD(OF("service-set s PPP 8000 owner 0 idle 0/0"));
+
+	fd = bound_socket(variant->protocol, HERE, PORT);
+	ASSERT_EQ(0, replica_new(session, "s", "a", fd));
+	EXPECT_TOLD(OF("service-set s PPP 8000 owner 0 steering 1/160"));
+	EXPECT_TOLD("replica-new s/a weight 1 up 160/16384");
+	EXPECT_TOLD(NONE);
+
+	ASSERT_EQ(0, ask(session, request_service(session,
+						  CHRING_CMD_SERVICE_DEL,
+						  "s")));
+	EXPECT_TO_BE_TOLD(OF("service-set s PPP 8000 owner 0 removing 1/160"));
+	EXPECT_TO_BE_TOLD("replica-del s/a weight 1 up 160/16384");
+	EXPECT_TO_BE_TOLD(OF("service-del s PPP 8000 owner 0 removing 0/0"));
+	EXPECT_TOLD(NONE);
+	close(fd);
+}
+
+TEST_F(events, tell_of_each_change_of_a_replica)
+{
+	struct session *session = &self->session;
+	int a = bound_socket(variant->protocol, HERE, PORT);
+	int b = bound_socket(variant->protocol, HERE, PORT);
+	struct nl_msg *msg;
+
+	ASSERT_EQ(0, service_new(session, "s", variant->protocol, HERE, PORT));
+	EXPECT_TOLD(OF("service-new s PPP 8000 owner 0 idle 0/0"));
+
+	/* Those of one request, in its order. */
+	msg = request_replicas(session, CHRING_CMD_REPLICA_NEW, "s");
+	put_replica(msg, "a", a, 0);
+	put_replica(msg, "b", b, 0);
+	ASSERT_EQ(0, ask(session, msg));
+	EXPECT_TOLD(OF("service-set s PPP 8000 owner 0 steering 2/320"));
+	EXPECT_EQ(0, strncmp("replica-new s/a weight 1 up 160/",
+			     next_text(self->listener), 32));
+	EXPECT_EQ(0, strncmp("replica-new s/b weight 1 up 160/",
+			     next_text(self->listener), 32));
+	EXPECT_TOLD(NONE);
+
+	ASSERT_EQ(0, weigh(session, "b", 3));
+	EXPECT_EQ(0, strncmp("replica-set s/b weight 3 up 480/",
+			     next_text(self->listener), 32));
+	EXPECT_TOLD(NONE);
+
+	ASSERT_EQ(0, ask(session,
+			 request_replica(session, CHRING_CMD_REPLICA_DEL, "s",
+					 "b", -1, 0)));
+	EXPECT_EQ(0, strncmp("replica-del s/b weight 3 up 480/",
+			     next_text(self->listener), 32));
+	EXPECT_TOLD(NONE);
+
+	/* It has all slots, and dies with them. */
+	close(a);
+	EXPECT_TO_BE_TOLD("replica-set s/a weight 1 dead 160/16384");
+	EXPECT_TO_BE_TOLD("replica-del s/a weight 1 dead 160/16384");
+	EXPECT_TOLD(NONE);
+	close(b);
+}
+
+TEST_F(events, tell_nothing_of_what_is_refused)
+{
+	struct session *session = &self->session;
+	int fd = bound_socket(variant->protocol, HERE, PORT);
+	struct nl_msg *msg;
+
+	ASSERT_EQ(0, service_new(session, "s", variant->protocol, HERE, PORT));
+	ASSERT_EQ(0, replica_new(session, "s", "a", fd));
+	EXPECT_TOLD(OF("service-new s PPP 8000 owner 0 idle 0/0"));
+	EXPECT_TOLD(OF("service-set s PPP 8000 owner 0 steering 1/160"));
+	EXPECT_TOLD("replica-new s/a weight 1 up 160/16384");
+
+	EXPECT_EQ(-EEXIST, service_new(session, "s", variant->protocol, HERE,
+				       PORT + 1));
+	EXPECT_EQ(-EEXIST, replica_new(session, "s", "b", fd));
+	msg = request_replicas(session, CHRING_CMD_REPLICA_NEW, "s");
+	put_replica(msg, "b", bound_socket(variant->protocol, HERE, PORT), 0);
+	put_replica(msg, "c", fd, 0);
+	EXPECT_EQ(-EEXIST, ask(session, msg));
+	EXPECT_EQ(-ENOENT, weigh(session, "b", 3));
+	msg = request_service(session, CHRING_CMD_SERVICE_SET, "s");
+	nla_put_u32(msg, CHRING_A_SERVICE_OWNER, 7);
+	EXPECT_EQ(-EBUSY, ask(session, msg));
+	EXPECT_EQ(-ENOENT,
+		  ask(session, request_service(session, CHRING_CMD_SERVICE_DEL,
+					       "t")));
+	EXPECT_TOLD(NONE);
+}
+
+/* Each event as it comes tells what is so then, or was so before. */
+TEST_F(events, are_never_ahead_of_the_state)
+{
+	enum { LAST = 64 };
+	struct session *session = &self->session;
+	struct chring_replica replica;
+	struct chring_event event;
+	unsigned int told = 1;
+	pid_t pid;
+	int i;
+
+	ASSERT_EQ(0, service_new(session, "s", variant->protocol, HERE, PORT));
+	ASSERT_EQ(0, replica_new(session, "s", "a",
+				 bound_socket(variant->protocol, HERE, PORT)));
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, chring_event_next(self->listener, &event));
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		for (i = 2; i <= LAST; i++)
+			if (weigh(session, "a", i))
+				_exit(1);
+		_exit(0);
+	}
+	while (told < LAST) {
+		struct pollfd poll_events = {
+			.fd = chring_event_fd(self->listener),
+			.events = POLLIN,
+		};
+
+		ASSERT_EQ(1, poll(&poll_events, 1, WAIT_MS));
+		ASSERT_EQ(0, chring_event_next(self->listener, &event));
+		ASSERT_EQ(++told, event.replica.weight);
+		ASSERT_EQ(0, chring_replica_get(self->listener, "s", "a",
+						&replica));
+		ASSERT_LE(told, replica.weight);
+	}
+	EXPECT_EQ(pid, waitpid(pid, &i, 0));
+	EXPECT_EQ(0, i);
+	EXPECT_TOLD(NONE);
+}
+
+TEST_F(events, stay_in_their_network)
+{
+	struct session elsewhere;
+
+	ASSERT_TRUE(own_netns());
+	ASSERT_TRUE(session_open(&elsewhere));
+	ASSERT_EQ(0, service_new(&elsewhere, "s", variant->protocol, HERE,
+				 PORT));
+	EXPECT_TRUE(services_gone(&elsewhere));
+	EXPECT_TOLD(NONE);
+	session_close(&elsewhere);
+}
+
+TEST_F(events, that_are_lost_are_told_of)
+{
+	struct session *session = &self->session;
+	int fd = chring_event_fd(self->listener), told = 0, i;
+	struct chring_event event;
+	int least = 1;
+
+	ASSERT_EQ(0, service_new(session, "s", variant->protocol, HERE, PORT));
+	ASSERT_EQ(0, chring_event_next(self->listener, &event));
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least,
+				sizeof(least)));
+	for (i = 1; i <= 64; i++) {
+		struct nl_msg *msg = request_service(session,
+						     CHRING_CMD_SERVICE_SET,
+						     "s");
+
+		nla_put_u32(msg, CHRING_A_SERVICE_OWNER, i);
+		ASSERT_EQ(0, ask(session, msg));
+	}
+	EXPECT_EQ(-ENOBUFS, chring_event_next(self->listener, &event));
+	EXPECT_NE(NULL, strstr(chring_error(self->listener), "lost"));
+	/* Those that had come are there, and then the next ones. */
+	while (!chring_event_next(self->listener, &event))
+		ASSERT_EQ(++told, (int)event.service.owner);
+	EXPECT_LT(0, told);
+	EXPECT_GT(64, told);
+	EXPECT_TRUE(services_gone(session));
+	EXPECT_TO_BE_TOLD(OF("service-set s PPP 8000 owner 64 removing 0/0"));
+}
+
+/* Only root may send such at all. */
+TEST_F(events, of_others_than_the_kernel_are_not_heard)
+{
+	struct sockaddr_nl to = { .nl_family = AF_NETLINK };
+	socklen_t size = sizeof(to);
+	struct nl_msg *msg;
+	int fd;
+
+	ASSERT_EQ(0, getsockname(chring_event_fd(self->listener),
+				 (struct sockaddr *)&to, &size));
+	to.nl_groups = 0;
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+	msg = request_service_new(&self->session, "s", variant->protocol, HERE,
+				  PORT);
+	genlmsg_hdr(nlmsg_hdr(msg))->cmd = CHRING_CMD_SERVICE_NEW_NTF;
+	EXPECT_EQ((ssize_t)nlmsg_hdr(msg)->nlmsg_len,
+		  sendto(fd, nlmsg_hdr(msg), nlmsg_hdr(msg)->nlmsg_len, 0,
+			 (struct sockaddr *)&to, sizeof(to)));
+	EXPECT_TOLD(NONE);
+	nlmsg_free(msg);
+	close(fd);
+
+	ASSERT_EQ(0, service_new(&self->session, "s", variant->protocol, HERE,
+				 PORT));
+	EXPECT_TOLD(OF("service-new s PPP 8000 owner 0 idle 0/0"));
+}
+
+TEST(a_handle_subscribes_to_what_there_is)
+{
+	struct chring *chring = chring_alloc();
+	struct chring_event event;
+
+	EXPECT_EQ(-ENOTCONN, chring_subscribe(chring, CHRING_EVENTS_SERVICES));
+	EXPECT_EQ(-ENOTCONN, chring_event_fd(chring));
+	EXPECT_EQ(-ENOTCONN, chring_event_next(chring, &event));
+	ASSERT_EQ(0, chring_open(chring));
+	EXPECT_EQ(-ENOTCONN, chring_event_next(chring, &event));
+	EXPECT_EQ(-EINVAL, chring_subscribe(chring, 0));
+	EXPECT_EQ(-EINVAL, chring_subscribe(chring, CHRING_EVENTS_SERVICES |
+							    1U << 31));
+	EXPECT_EQ(-ENOTCONN, chring_event_fd(chring));
+	EXPECT_EQ(0, chring_subscribe(chring, CHRING_EVENTS_SERVICES));
+	EXPECT_EQ(0, chring_subscribe(chring, CHRING_EVENTS_SERVICES));
+	EXPECT_LE(0, chring_event_fd(chring));
+	EXPECT_EQ(-EAGAIN, chring_event_next(chring, &event));
+	EXPECT_STREQ("unknown", chring_event_name(1000));
+	chring_free(chring);
+}
+
+TEST_HARNESS_MAIN

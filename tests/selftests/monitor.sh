@@ -1,0 +1,234 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# chringctl monitor: a line for each change, in order, as it happens; and how
+# it ends.
+
+# shellcheck source-path=SCRIPTDIR source=cli_helpers.sh
+. "$(dirname "${BASH_SOURCE[0]}")/cli_helpers.sh"
+
+ADDRESS=127.0.0.1
+PORT=8000
+
+if [ -z "${MONITOR_NETNS-}" ]; then
+	MONITOR_NETNS=1 exec unshare -n "$0" "$@"
+fi
+
+listening()	# COUNT: as many sockets of this namespace are in a group
+{
+	[ "$(awk 'NR > 1 && $4 != "00000000"' /proc/net/netlink | wc -l)" = "$1" ]
+}
+
+# Starts chringctl monitor, whose number is then in $pid, and its output goes
+# to $files/events; returns when it listens.
+start_monitor()	# OPTION|WORD...
+{
+	: >"$files/events"
+	${as-} chringctl "$@" >"$files/events" 2>"$files/err" &
+	pid=$!
+	children+=("$pid")
+	wait_until listening 1
+}
+
+events_are()	# COUNT
+{
+	[ "$(wc -l <"$files/events")" = "$1" ]
+}
+
+# What the monitor has printed is what standard input says.
+expect_events()
+{
+	cat >"$files/wanted"
+	wait_until events_are "$(wc -l <"$files/wanted")"
+	diff "$files/wanted" "$files/events" | sed 's/^/# /' >&2
+	cmp -s "$files/wanted" "$files/events"
+}
+
+ends_with()	# STATUS SIGNAL
+{
+	kill "-$2" "$pid"
+	wait "$pid"
+	! differs "status after $2" "$1" $? && [ ! -s "$files/err" ] &&
+	wait_until listening 0
+}
+
+counts='picks 0 migrated 0 passed-over 0'
+
+each_change_is_a_line()
+{
+	start_monitor monitor services || return
+	monitor=$pid
+	start_replicas tcp $ADDRESS $PORT || return
+	local inode
+	inode=$(readlink "/proc/$pid/fd/${fds[0]}" | tr -dc 0-9)
+	ends 0 service add web tcp $ADDRESS:$PORT &&
+	ends 0 replica add web one pid "$pid" &&
+	ends 0 replica set web one weight 3 &&
+	end_process "$pid" &&
+	wait_until not_shown web one &&
+	ends 0 service del web || return
+	pid=$monitor
+	expect_events <<-END &&
+		service-new web tcp $ADDRESS:$PORT owner root state idle slots 16384 replicas 0 points 0 $counts refused 0
+		service-set web tcp $ADDRESS:$PORT owner root state steering slots 16384 replicas 1 points 160 $counts refused 0
+		replica-new web one weight 1 state up points 160 slots 16384 $counts inode $inode
+		replica-set web one weight 3 state up points 480 slots 16384 $counts inode $inode
+		replica-set web one weight 3 state dead points 480 slots 16384 $counts inode $inode
+		replica-del web one weight 3 state dead points 480 slots 16384 $counts inode $inode
+		service-set web tcp $ADDRESS:$PORT owner root state removing slots 16384 replicas 0 points 0 $counts refused 0
+		service-del web tcp $ADDRESS:$PORT owner root state removing slots 16384 replicas 0 points 0 $counts refused 0
+	END
+	ends_with 0 TERM
+}
+
+not_shown()	# SERVICE REPLICA
+{
+	! chringctl replica show "$1" "$2" >/dev/null 2>&1
+}
+
+each_change_is_an_object()
+{
+	start_monitor -j monitor || return
+	start_replicas udp $ADDRESS $PORT || return
+	ends 0 service add dns udp $ADDRESS:$PORT &&
+	ends 0 replica add dns one pid "$pid" &&
+	wait_until events_are 3 &&
+	jq -es '[.[].event] == ["service-new", "service-set", "replica-new"] and
+		.[1].name == "dns" and .[1].state == "steering" and
+		.[1]["local-port"] == 8000 and .[1].replicas == 1 and
+		.[2].service == "dns" and .[2].name == "one" and
+		.[2].state == "up" and .[2].weight == 1' \
+		"$files/events" >/dev/null &&
+	# The event's object is that of "show", and what has happened.
+	json 'len(it) == 1' replica show dns &&
+	jq -es --slurpfile now "$files/out" \
+		'.[2] | del(.event) == $now[0][0]' "$files/events" >/dev/null &&
+	pid=${children[-2]} && ends_with 0 INT &&
+	ends 0 service del dns
+}
+
+indented_objects_are_objects_too()
+{
+	start_monitor -j -p monitor &&
+	ends 0 service add web tcp $ADDRESS:$PORT &&
+	ends 0 service set web owner nobody &&
+	wait_until two_objects && ends_with 0 TERM && ends 0 service del web
+}
+
+two_objects()
+{
+	jq -es '[.[].event] == ["service-new", "service-set"] and
+		.[1].owner == 65534' "$files/events" >/dev/null 2>&1
+}
+
+# For all network namespaces, and to be set in the first only.
+set_most_room()	# BYTES
+{
+	nsenter --net=/proc/1/ns/net \
+		sh -c "echo $1 >/proc/sys/net/core/rmem_max"
+}
+
+# With the least room for events, and stopped, it misses some.
+loss_is_told_in_its_place()
+{
+	local room uid told
+	room=$(cat /proc/sys/net/core/rmem_max)
+	set_most_room 2304
+	as="setpriv --reuid 65534 --regid 65534 --clear-groups" \
+		start_monitor monitor
+	set_most_room "$room"
+	ends 0 service add web tcp $ADDRESS:$PORT && wait_until events_are 1 ||
+		return
+	kill -STOP "$pid"
+	for uid in {1..40}; do
+		ends 0 service set web owner "$uid" || return
+	done
+	kill -CONT "$pid"
+	wait_until grep -qx lost "$files/events" || return
+	told=$(grep -c ^service-set "$files/events")
+	[ "$told" -gt 0 ] && [ "$told" -lt 40 ] &&
+	ends 0 service set web owner 41 &&
+	wait_until grep -q 'owner 41 ' "$files/events" &&
+	ends_with 0 TERM && ends 0 service del web
+}
+
+# Starts it with an output that the caller opens, and whoever closes ends.
+start_piped()
+{
+	mkfifo "$files/pipe"
+	chringctl monitor >"$files/pipe" 2>"$files/err" &
+	pid=$!
+	children+=("$pid")
+	exec {reader}<"$files/pipe"
+	rm "$files/pipe"
+	wait_until listening 1
+}
+
+it_ends_when_nobody_reads_any_more()
+{
+	start_piped || return
+	exec {reader}<&-
+	wait "$pid"
+	! differs "status" 0 $? && [ ! -s "$files/err" ]
+}
+
+# Stopped, it does not see that before there is something to write.
+it_ends_where_nobody_reads_what_it_writes()
+{
+	start_piped || return
+	kill -STOP "$pid"
+	ends 0 service add web tcp $ADDRESS:$PORT || return
+	exec {reader}<&-
+	kill -CONT "$pid"
+	wait "$pid"
+	! differs "status" 0 $? && [ ! -s "$files/err" ] &&
+	ends 0 service del web
+}
+
+it_ends_while_its_output_is_stuck()
+{
+	local uid
+	start_piped || return
+	# The least room that a pipe can have
+	python3 -c 'import fcntl; fcntl.fcntl(0, fcntl.F_SETPIPE_SZ, 4096)' \
+		<&"$reader" || return
+	ends 0 service add web tcp $ADDRESS:$PORT || return
+	for uid in {1..60}; do
+		ends 0 service set web owner "$uid" || return
+	done
+	wait_until grep -q pipe "/proc/$pid/wchan" || return
+	kill -TERM "$pid"
+	wait "$pid"
+	! differs "status" 0 $? || return
+	exec {reader}<&-
+	ends 0 service del web
+}
+
+output_that_cannot_be_written_is_an_error()
+{
+	chringctl monitor >/dev/full 2>"$files/err" &
+	pid=$!
+	wait_until listening 1 && ends 0 service add web tcp $ADDRESS:$PORT
+	wait "$pid"
+	! differs "status" 2 $? && grep -q 'cannot write' "$files/err" &&
+	ends 0 service del web
+}
+
+tests=(
+	each_change_is_a_line each_change_is_an_object
+	indented_objects_are_objects_too loss_is_told_in_its_place
+	it_ends_when_nobody_reads_any_more
+	it_ends_where_nobody_reads_what_it_writes
+	it_ends_while_its_output_is_stuck
+	output_that_cannot_be_written_is_an_error
+)
+
+ip link set lo up
+start_judge
+
+ktap_print_header
+ktap_set_plan ${#tests[@]}
+for test in "${tests[@]}"; do
+	ktap_test_result "$test" "$test"
+done
+ktap_finished
