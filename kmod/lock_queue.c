@@ -89,7 +89,7 @@ struct chring_waiter *chring_queue_first_locked(struct chring_lock *lock)
  */
 bool chring_queue_is_overdue(const struct chring_waiter *waiter)
 {
-	return ktime_get_ns() - waiter->since >=
+	return ktime_get_ns() >= waiter->since +
 	       (u64)READ_ONCE(handoff_us) * NSEC_PER_USEC;
 }
 
