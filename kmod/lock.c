@@ -38,6 +38,30 @@ int chring_handle_check_locked(const struct chring_handle *handle)
 	return 0;
 }
 
+static void fill_view_locked(struct chring_lock *lock,
+			     struct chring_lock_view *view)
+{
+	lockdep_assert_held(&lock->lock);
+	*view = (struct chring_lock_view){
+		.token = chring_word_token_locked(lock),
+		.holder = lock->holder,
+		.news = lock->news,
+		.dead_token = lock->news ? lock->dead_token : 0,
+		.handles = lock->nr_handles,
+		.waiters = lock->nr_waiters,
+		.uid = lock->uid,
+		.gid = lock->gid,
+		.mode = lock->mode,
+		.flags = lock->flags,
+		.persistent = lock->persistent,
+	};
+	if (!lock->holder)
+		return;
+	view->held_ns = ktime_get_coarse_ns() - lock->since;
+	if (lock->holder->owner)
+		view->tgid = get_pid(lock->holder->owner->tgid);
+}
+
 /**
  * chring_lock_view - see how a lock stands
  * @lock: the lock; caller has a reference, or its lockspace's lock
@@ -49,28 +73,26 @@ void chring_lock_view(struct chring_lock *lock, struct chring_lock_view *view)
 {
 	struct chring_wakeup wakeup = {};
 
-	*view = (struct chring_lock_view){};
 	spin_lock(&lock->lock);
 	chring_word_freeze_locked(lock);
-	view->token = chring_word_token_locked(lock);
-	view->holder = lock->holder;
-	if (lock->holder) {
-		view->held_ns = ktime_get_coarse_ns() - lock->since;
-		if (lock->holder->owner)
-			view->tgid = get_pid(lock->holder->owner->tgid);
-	}
-	view->news = lock->news;
-	view->dead_token = lock->news ? lock->dead_token : 0;
-	view->handles = lock->nr_handles;
-	view->waiters = lock->nr_waiters;
-	view->uid = lock->uid;
-	view->gid = lock->gid;
-	view->mode = lock->mode;
-	view->flags = lock->flags;
-	view->persistent = lock->persistent;
+	fill_view_locked(lock, view);
 	/* What the word was found to be may have freed it */
 	chring_queue_pass_on_locked(lock, &wakeup);
 	chring_queue_unlock(lock, &wakeup);
+}
+
+/**
+ * chring_lock_peek - see how a lock stood last, without a look at its word
+ * @lock: the lock; caller has a reference, or its lockspace's lock
+ * @view: filled in; the caller is to put its @tgid
+ *
+ * Context: process; takes the lock's lock.
+ */
+void chring_lock_peek(struct chring_lock *lock, struct chring_lock_view *view)
+{
+	spin_lock(&lock->lock);
+	fill_view_locked(lock, view);
+	spin_unlock(&lock->lock);
 }
 
 /* ---- acquiring */

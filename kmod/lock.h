@@ -178,6 +178,7 @@ struct chring_lock_view {
 };
 
 void chring_lock_view(struct chring_lock *lock, struct chring_lock_view *view);
+void chring_lock_peek(struct chring_lock *lock, struct chring_lock_view *view);
 int chring_lock_acquire(struct chring_handle *handle, u32 flags,
 			ktime_t deadline, struct chring_grant *grant);
 int chring_lock_release(struct chring_handle *handle, u64 token);

@@ -13,6 +13,7 @@
 #include "lock_admin.h"
 #include "lock_word.h"
 #include "lockspace.h"
+#include "notify.h"
 
 /* Also says whether the subject may change the lock. */
 static struct chring_lock *find_own_locked(struct chring_lockspace *space,
@@ -171,7 +172,7 @@ int chring_lock_set(struct chring_lockspace *space, const char *name,
 	if (err)
 		goto unlock;
 	chring_lockspace_changed_locked(space);
-	chring_lockspace_tell(lock, CHRING_LOCK_CHANGED, 0, 0);
+	chring_notify_lock(CHRING_CMD_LOCK_SET_NTF, lock);
 unlock:
 	mutex_unlock(&space->lock);
 	return err;

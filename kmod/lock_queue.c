@@ -36,7 +36,7 @@
 #include "lock.h"
 #include "lock_queue.h"
 #include "lock_word.h"
-#include "lockspace.h"
+#include "notify.h"
 
 static unsigned int handoff_us = 1000;
 module_param(handoff_us, uint, 0644);
@@ -67,7 +67,7 @@ void chring_queue_unlock(struct chring_lock *lock, struct chring_wakeup *wakeup)
 		wake_up_interruptible_poll(&lock->poll,
 					   EPOLLPRI | EPOLLERR | EPOLLHUP);
 	if (raised)
-		chring_lockspace_tell(lock, CHRING_LOCK_NEWS, raised, token);
+		chring_notify_lock_news(lock, raised, token);
 }
 
 /**

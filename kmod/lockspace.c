@@ -20,6 +20,7 @@
 #include "lock.h"
 #include "lock_word.h"
 #include "lockspace.h"
+#include "notify.h"
 #include "quota.h"
 
 #define DEFAULT_MODE	0600
@@ -64,40 +65,6 @@ static const struct rhashtable_params names_params = {
 struct chring_lockspace *chring_lockspace(const struct net *net)
 {
 	return net_generic(net, lockspace_id);
-}
-
-/* ---- who listens */
-
-static chring_lock_listener listener;
-
-/**
- * chring_lockspace_listen - have somebody hear what happens to all locks
- * @fn: who, or NULL
- *
- * Context: at load, before there is any lock, and at unload, when there are no
- * handles any more, and nobody asks for anything by name.
- */
-void chring_lockspace_listen(chring_lock_listener fn)
-{
-	WRITE_ONCE(listener, fn);
-}
-
-/**
- * chring_lockspace_tell - tell those who listen of what happened to a lock
- * @lock: the lock; caller has a reference, or its lockspace's lock
- * @event: what
- * @news: CHRING_NEWS_..., or 0
- * @token: of the holder that they are of
- *
- * Context: may sleep.
- */
-void chring_lockspace_tell(struct chring_lock *lock,
-			   enum chring_lock_event event, u32 news, u64 token)
-{
-	chring_lock_listener fn = READ_ONCE(listener);
-
-	if (fn)
-		fn(lock, event, news, token);
 }
 
 /* ---- ids of handles */
@@ -281,7 +248,7 @@ chring_lockspace_make_locked(struct chring_lockspace *space,
 		lock_put(lock);
 		return ERR_PTR(err);
 	}
-	chring_lockspace_tell(lock, CHRING_LOCK_CREATED, 0, 0);
+	chring_notify_lock(CHRING_CMD_LOCK_NEW_NTF, lock);
 	return lock;
 }
 
@@ -314,7 +281,7 @@ void chring_lockspace_reap_locked(struct chring_lockspace *space,
 	if (needed)
 		return;
 	lock_remove_locked(space, lock);
-	chring_lockspace_tell(lock, CHRING_LOCK_DELETED, 0, 0);
+	chring_notify_lock(CHRING_CMD_LOCK_DEL_NTF, lock);
 	lock_put(lock);
 }
 

@@ -57,23 +57,6 @@ struct chring_lock_args {
 	kgid_t gid;
 };
 
-enum chring_lock_event {
-	CHRING_LOCK_CREATED,
-	CHRING_LOCK_CHANGED,
-	CHRING_LOCK_DELETED,
-	CHRING_LOCK_NEWS,
-};
-
-/**
- * typedef chring_lock_listener - hears what happens to locks
- *
- * The last arguments are the news, and the token of the holder that they are
- * of. May be called with the lockspace's lock held.
- */
-typedef void (*chring_lock_listener)(struct chring_lock *lock,
-				     enum chring_lock_event event, u32 news,
-				     u64 token);
-
 struct chring_lockspace *chring_lockspace(const struct net *net);
 struct chring_handle *
 chring_lockspace_handle_locked(const struct chring_lock *lock, u32 id);
@@ -90,9 +73,6 @@ chring_lockspace_make_locked(struct chring_lockspace *space,
 void chring_lockspace_reap_locked(struct chring_lockspace *space,
 				  struct chring_lock *lock);
 void chring_lockspace_changed_locked(struct chring_lockspace *space);
-void chring_lockspace_tell(struct chring_lock *lock,
-			   enum chring_lock_event event, u32 news, u64 token);
-void chring_lockspace_listen(chring_lock_listener listener);
 
 int chring_lockspace_attach(struct chring_lockspace *space,
 			    struct chring_handle *handle,

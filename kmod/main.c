@@ -40,12 +40,12 @@ static int __init chring_init(void)
 	err = chring_handle_init();
 	if (err)
 		goto err_handle;
-	err = -ENOTRECOVERABLE;
-	if (!chring_selftest_lock())
-		goto err_netlink;
 	err = chring_netlink_init();
 	if (err)
 		goto err_netlink;
+	err = -ENOTRECOVERABLE;
+	if (!chring_selftest_lock())
+		goto err_lockdev;
 	err = chring_lockdev_init();
 	if (err)
 		goto err_lockdev;

@@ -74,22 +74,17 @@ static int put_state(struct sk_buff *skb, const struct chring_lock_view *view,
  * chring_put_lock - put a lock into a message
  * @skb: the message
  * @lock: caller has a reference, or its lockspace's lock
+ * @view: how it stands
  * @user_ns: whose user and group ids the reader knows
  * @pid_ns: whose processes it sees; NULL where it is nobody in particular
  *
- * Context: may sleep; takes the lock's lock.
  * Return: 0, or -EMSGSIZE.
  */
-int chring_put_lock(struct sk_buff *skb, struct chring_lock *lock,
+int chring_put_lock(struct sk_buff *skb, const struct chring_lock *lock,
+		    const struct chring_lock_view *view,
 		    struct user_namespace *user_ns,
 		    struct pid_namespace *pid_ns)
 {
-	struct chring_lock_view view;
-	int err;
-
-	chring_lock_view(lock, &view);
-	err = put_settings(skb, lock, &view, user_ns) ?:
-	      put_state(skb, &view, pid_ns);
-	put_pid(view.tgid);
-	return err;
+	return put_settings(skb, lock, view, user_ns) ?:
+	       put_state(skb, view, pid_ns);
 }

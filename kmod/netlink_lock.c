@@ -172,6 +172,19 @@ static bool may_see(struct chring_lock *lock,
 	return may;
 }
 
+static int put_lock(struct sk_buff *skb, struct chring_lock *lock,
+		    struct user_namespace *ns)
+{
+	struct chring_lock_view view;
+	int err;
+
+	chring_lock_view(lock, &view);
+	err = chring_put_lock(skb, lock, &view, ns,
+			      task_active_pid_ns(current));
+	put_pid(view.tgid);
+	return err;
+}
+
 static int put_by_name(struct sk_buff *msg, const struct sk_buff *skb,
 		       struct genl_info *info)
 {
@@ -191,8 +204,7 @@ static int put_by_name(struct sk_buff *msg, const struct sk_buff *skb,
 				    "lock may not be read");
 		err = -EACCES;
 	} else {
-		err = chring_put_lock(msg, lock, current_user_ns(),
-				      task_active_pid_ns(current));
+		err = put_lock(msg, lock, current_user_ns());
 	}
 	mutex_unlock(&space->lock);
 	return err;
@@ -228,8 +240,7 @@ static int dump_lock(struct sk_buff *skb, struct netlink_callback *cb,
 	hdr = chring_nl_dump_put(skb, cb);
 	if (!hdr)
 		return -EMSGSIZE;
-	err = chring_put_lock(skb, lock, sk_user_ns(NETLINK_CB(cb->skb).sk),
-			      task_active_pid_ns(current));
+	err = put_lock(skb, lock, sk_user_ns(NETLINK_CB(cb->skb).sk));
 	if (err) {
 		genlmsg_cancel(skb, hdr);
 		return err;

@@ -4,14 +4,19 @@
  *
  * They are sent under the lock that protects what they tell of, after the
  * change: so they are in the order of the changes, and who reads the state
- * after one of them sees that state or a later one.
+ * after one of them sees that state or a later one. But news of locks, which
+ * come under a spinlock, are sent once that is let go.
  */
 
+#include <linux/pid.h>
 #include <net/genetlink.h>
 #include <net/net_namespace.h>
 
 #include "generated/netlink.h"
+#include "lock.h"
+#include "lockspace.h"
 #include "message.h"
+#include "message_lock.h"
 #include "notify.h"
 #include "service.h"
 
@@ -86,4 +91,64 @@ void chring_notify_replica_locked(enum chring_cmd cmd,
 	if (skb)
 		message_send(net, CHRING_NLGRP_SERVICES, skb, hdr,
 			     chring_put_replica(skb, service, replica));
+}
+
+static void notify_lock(enum chring_cmd cmd, struct chring_lock *lock, u32 news,
+			u64 token)
+{
+	struct net *net = lock->space->net;
+	struct chring_lock_view view;
+	struct sk_buff *skb;
+	void *hdr;
+	int err;
+
+	skb = message_begin(net, CHRING_NLGRP_LOCKS, cmd, &hdr);
+	if (!skb)
+		return;
+	/* A look at the word could bring news in turn */
+	chring_lock_peek(lock, &view);
+	if (news) {
+		view.news = news;
+		view.dead_token = token;
+	}
+	err = chring_put_lock(skb, lock, &view, net->user_ns, NULL);
+	put_pid(view.tgid);
+	message_send(net, CHRING_NLGRP_LOCKS, skb, hdr, err);
+}
+
+/**
+ * chring_notify_lock - tell of a change of a lock
+ * @cmd: what has happened: CHRING_CMD_LOCK_..._NTF
+ * @lock: as it is now, or was last; caller has its lockspace's lock
+ *
+ * Context: may sleep; takes the lock's lock.
+ */
+void chring_notify_lock(enum chring_cmd cmd, struct chring_lock *lock)
+{
+	notify_lock(cmd, lock, 0, 0);
+}
+
+/**
+ * chring_notify_lock_news - tell of a lock's news
+ * @lock: the lock; caller has a reference, or its lockspace's lock
+ * @news: CHRING_NEWS_...
+ * @token: of the holder that they are of
+ *
+ * Context: may sleep; takes the lock's lock.
+ */
+void chring_notify_lock_news(struct chring_lock *lock, u32 news, u64 token)
+{
+	static const enum chring_cmd cmds[] = {
+		CHRING_CMD_LOCK_OWNER_DIED_NTF,
+		CHRING_CMD_LOCK_BROKEN_NTF,
+		CHRING_CMD_LOCK_CORRUPT_NTF,
+	};
+	unsigned int i;
+
+	BUILD_BUG_ON(CHRING_NEWS_OWNER_DIED != CHRING_LOCK_NEWS_OWNER_DIED ||
+		     CHRING_NEWS_BROKEN != CHRING_LOCK_NEWS_BROKEN ||
+		     CHRING_NEWS_CORRUPT != CHRING_LOCK_NEWS_CORRUPT);
+	for (i = 0; i < ARRAY_SIZE(cmds); i++)
+		if (news & BIT(i))
+			notify_lock(cmds[i], lock, BIT(i), token);
 }

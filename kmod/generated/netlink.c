@@ -264,6 +264,7 @@ static const struct genl_split_ops chring_nl_ops[] = {
 
 static const struct genl_multicast_group chring_nl_mcgrps[] = {
 	[CHRING_NLGRP_SERVICES] = { "services", },
+	[CHRING_NLGRP_LOCKS] = { "locks", GENL_MCAST_CAP_NET_ADMIN, },
 };
 
 struct genl_family chring_nl_family __ro_after_init = {

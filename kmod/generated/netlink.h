@@ -36,6 +36,7 @@ int chring_nl_lock_break_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	CHRING_NLGRP_SERVICES,
+	CHRING_NLGRP_LOCKS,
 };
 
 extern struct genl_family chring_nl_family;
