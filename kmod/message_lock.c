@@ -9,6 +9,11 @@
 #include "lock.h"
 #include "message_lock.h"
 
+/* The device and the family have the same bits */
+static_assert((int)CHRING_LOCK_NEWS_OWNER_DIED == CHRING_NEWS_OWNER_DIED);
+static_assert((int)CHRING_LOCK_NEWS_BROKEN == CHRING_NEWS_BROKEN);
+static_assert((int)CHRING_LOCK_NEWS_CORRUPT == CHRING_NEWS_CORRUPT);
+
 static int put_settings(struct sk_buff *skb, const struct chring_lock *lock,
 			const struct chring_lock_view *view,
 			struct user_namespace *ns)

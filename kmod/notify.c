@@ -145,9 +145,6 @@ void chring_notify_lock_news(struct chring_lock *lock, u32 news, u64 token)
 	};
 	unsigned int i;
 
-	BUILD_BUG_ON(CHRING_NEWS_OWNER_DIED != CHRING_LOCK_NEWS_OWNER_DIED ||
-		     CHRING_NEWS_BROKEN != CHRING_LOCK_NEWS_BROKEN ||
-		     CHRING_NEWS_CORRUPT != CHRING_LOCK_NEWS_CORRUPT);
 	for (i = 0; i < ARRAY_SIZE(cmds); i++)
 		if (news & BIT(i))
 			notify_lock(cmds[i], lock, BIT(i), token);

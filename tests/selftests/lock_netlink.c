@@ -409,10 +409,10 @@ TEST_F(locks, are_changed)
 TEST_F(locks, are_refused_what_they_cannot_be)
 {
 	struct session *session = &self->session;
-	char before[256];
+	struct seen before;
 
 	ASSERT_EQ(0, lock_new(session, "there"));
-	strcpy(before, text_now(session, "there"));
+	before = lock_now(session, "there");
 	EXPECT_EQ(-EEXIST, lock_new(session, "there"));
 	EXPECT_EQ(-EINVAL, lock_new(session, ""));
 	EXPECT_EQ(-EINVAL, lock_new(session, "a b"));
@@ -437,7 +437,7 @@ TEST_F(locks, are_refused_what_they_cannot_be)
 				    CHRING_A_LOCK_MODE, 0600));
 	EXPECT_EQ(-ENOENT, lock_do(session, CHRING_CMD_LOCK_DEL, "x"));
 	EXPECT_EQ(-ENOENT, lock_do(session, CHRING_CMD_LOCK_BREAK, "x"));
-	EXPECT_STREQ(before, text_now(session, "there"));
+	EXPECT_STREQ(before.text, text_now(session, "there"));
 	EXPECT_STREQ("there;@1001/x;", names_now(session));
 }
 
