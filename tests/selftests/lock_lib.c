@@ -398,6 +398,47 @@ TEST_F(lock, threads_of_one_handle_exclude_each_other)
 
 /* ---- losing it */
 
+TEST_F(lock, broken_lock_is_lost_and_told)
+{
+	struct pollfd poller = { .fd = chring_lock_fd(self->one) };
+	uint64_t token;
+
+	ASSERT_LE(0, poller.fd);
+	ASSERT_EQ(0, chring_lock_acquire(self->one));
+	token = chring_lock_token(self->one);
+	EXPECT_EQ(0, poll(&poller, 1, 0));
+
+	ASSERT_EQ(0, lock_break("l"));
+	EXPECT_EQ(1, poll(&poller, 1, WAIT_MS));
+	EXPECT_EQ(POLLERR, poller.revents);
+	EXPECT_FALSE(chring_lock_is_held(self->one));
+	EXPECT_EQ(-ESTALE, chring_lock_release(self->one));
+	EXPECT_EQ(0, poll(&poller, 1, 0));
+
+	EXPECT_EQ((int)CHRING_NEWS_BROKEN, chring_lock_acquire(self->two));
+	EXPECT_EQ(token, chring_lock_dead_token(self->two));
+	EXPECT_LT(token, chring_lock_token(self->two));
+	EXPECT_EQ(-ESTALE, chring_lock_release(self->one));
+	EXPECT_TRUE(chring_lock_is_held(self->two));
+	EXPECT_EQ(0, chring_lock_release(self->two));
+	EXPECT_EQ(0, chring_lock_acquire(self->one));
+	EXPECT_EQ(0U, chring_lock_dead_token(self->one));
+}
+
+TEST_F(lock, late_release_does_not_hit_another_thread)
+{
+	struct taker taker;
+
+	ASSERT_EQ(0, chring_lock_acquire(self->one));
+	ASSERT_TRUE(begin(&taker, self->one, take));
+	ASSERT_TRUE(lock_waits(self->one, 1));
+	ASSERT_EQ(0, lock_break("l"));
+	pthread_join(taker.thread, NULL);
+	EXPECT_EQ((int)CHRING_NEWS_BROKEN, taker.ret);
+	EXPECT_EQ(-EPERM, chring_lock_release(self->one));
+	EXPECT_STREQ("mine, 0 wait", lock_state(self->one));
+}
+
 TEST_F(lock, death_of_the_holder_is_told_once)
 {
 	uint64_t token;
@@ -417,6 +458,9 @@ TEST_F(lock, death_of_the_holder_is_told_once)
 
 	EXPECT_EQ((int)CHRING_NEWS_OWNER_DIED, chring_lock_acquire(self->one));
 	EXPECT_EQ(token + 1, chring_lock_dead_token(self->one));
+	EXPECT_EQ(0, chring_lock_release(self->one));
+	EXPECT_EQ(0, chring_lock_acquire(self->one));
+	EXPECT_EQ(0U, chring_lock_dead_token(self->one));
 	EXPECT_EQ(0, chring_lock_release(self->one));
 	EXPECT_EQ(0, chring_lock_acquire(self->two));
 	EXPECT_EQ(0U, chring_lock_dead_token(self->two));

@@ -44,3 +44,15 @@ bool lock_waits(struct chring_lock *lock, unsigned int waiters)
 	} while (milliseconds() < end);
 	return false;
 }
+
+int lock_break(const char *name)
+{
+	struct chring *chring = chring_alloc();
+	int ret;
+
+	ret = chring_open(chring);
+	if (!ret)
+		ret = chring_lock_break(chring, name);
+	chring_free(chring);
+	return ret;
+}

@@ -9,5 +9,6 @@
 
 const char *lock_state(struct chring_lock *lock);
 bool lock_waits(struct chring_lock *lock, unsigned int waiters);
+int lock_break(const char *name);
 
 #endif /* CHRING_TESTS_LOCK_UTIL_H */

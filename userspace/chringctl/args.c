@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Taking a command's words one by one, and saying what is wrong with them. */
+#include <grp.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,6 +8,9 @@
 #include <string.h>
 
 #include "chringctl.h"
+
+/* In nanoseconds; a century. */
+#define DURATION_MAX 3.2e18
 
 static void print_error(const char *format, va_list values)
 {
@@ -117,6 +121,52 @@ enum status next_number(struct args *args, const char *what, uint32_t min,
 	return STATUS_DONE;
 }
 
+/* A number of seconds, or of what its unit says; false where it is neither. */
+static bool parse_duration(const char *word, uint64_t *nanoseconds)
+{
+	static const struct {
+		const char *name;
+		double nanoseconds;
+	} units[] = {
+		{ "", 1e9 }, { "ms", 1e6 }, { "s", 1e9 }, { "m", 60e9 },
+		{ "h", 3600e9 }, { }
+	};
+	double value;
+	char *unit;
+	size_t i;
+
+	/* No sign, no "inf", no "0x". */
+	if (strspn(word, "0123456789.") != strcspn(word, "msh") ||
+	    !strpbrk(word, "0123456789"))
+		return false;
+	value = strtod(word, &unit);
+	for (i = 0; units[i].name; i++) {
+		if (strcmp(unit, units[i].name))
+			continue;
+		value *= units[i].nanoseconds;
+		if (value > DURATION_MAX)
+			return false;
+		*nanoseconds = value;
+		return true;
+	}
+	return false;
+}
+
+enum status next_duration(struct args *args, const char *what,
+			  uint64_t *nanoseconds)
+{
+	enum status status;
+	const char *word;
+
+	status = next_word(args, what, &word);
+	if (status)
+		return status;
+	if (!parse_duration(word, nanoseconds))
+		return mistake("%s must be a time like 10, 0.5, 200ms, 5m or 2h, not '%s'",
+			       what, word);
+	return STATUS_DONE;
+}
+
 enum status next_protocol(struct args *args, int *protocol)
 {
 	if (take_word(args, "tcp")) {
@@ -148,5 +198,38 @@ enum status next_user(struct args *args, uid_t *user)
 	if (!entry)
 		return failure("there is no user '%s'", word);
 	*user = entry->pw_uid;
+	return STATUS_DONE;
+}
+
+enum status next_group(struct args *args, gid_t *group)
+{
+	const struct group *entry;
+	enum status status;
+	const char *word;
+
+	status = next_word(args, "GROUP", &word);
+	if (status)
+		return status;
+	if (parse_number(word, 0, CHRING_LOCK_KEEP - 1, group))
+		return STATUS_DONE;
+	entry = getgrnam(word);
+	if (!entry)
+		return failure("there is no group '%s'", word);
+	*group = entry->gr_gid;
+	return STATUS_DONE;
+}
+
+enum status next_mode(struct args *args, uint32_t *mode)
+{
+	enum status status;
+	const char *word;
+
+	status = next_word(args, "MODE", &word);
+	if (status)
+		return status;
+	if (!*word || strlen(word) > 4 ||
+	    word[strspn(word, "01234567")] || strtoul(word, NULL, 8) > 0777)
+		return mistake("mode must be octal, 0..777, not '%s'", word);
+	*mode = strtoul(word, NULL, 8);
 	return STATUS_DONE;
 }

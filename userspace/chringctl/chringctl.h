@@ -12,6 +12,8 @@ enum status {
 	STATUS_USAGE	 = 1,	/* the words of the command are wrong */
 	STATUS_SYSTEM	 = 2,	/* the kernel or the system refuses */
 	STATUS_CONDITION = 3,	/* what was asked about is not so */
+	/* Plus the status to exit with: what a program that was run says */
+	STATUS_PASSED	 = 256,
 };
 
 /* The words of a command that are not taken yet. */
@@ -42,6 +44,12 @@ enum status monitor(struct chring *chring, struct args *args);
 /* Within an object of the output: what is known of it. */
 void service_values(const struct chring_service *service);
 void replica_values(const struct chring_replica *replica);
+enum status lock_run(struct chring *chring, struct args *args);
+enum status lock_show(struct chring *chring, struct args *args);
+enum status lock_add(struct chring *chring, struct args *args);
+enum status lock_set(struct chring *chring, struct args *args);
+enum status lock_del(struct chring *chring, struct args *args);
+enum status lock_break(struct chring *chring, struct args *args);
 
 /* args.c: all that return a status print what is wrong with the words */
 enum status mistake(const char *format, ...)
@@ -57,8 +65,12 @@ bool take_word(struct args *args, const char *word);
 enum status no_more_words(const struct args *args);
 enum status next_number(struct args *args, const char *what, uint32_t min,
 			uint32_t max, uint32_t *number);
+enum status next_duration(struct args *args, const char *what,
+			  uint64_t *nanoseconds);
 enum status next_protocol(struct args *args, int *protocol);
 enum status next_user(struct args *args, uid_t *user);
+enum status next_group(struct args *args, gid_t *group);
+enum status next_mode(struct args *args, uint32_t *mode);
 bool parse_number(const char *word, uint32_t min, uint32_t max,
 		  uint32_t *number);
 
@@ -66,5 +78,26 @@ bool parse_number(const char *word, uint32_t min, uint32_t max,
 enum status next_address(struct args *args, union chring_address *address);
 enum status next_endpoint(struct args *args, union chring_address *address);
 void print_endpoint(const union chring_address *local, bool v6only);
+
+/**
+ * struct program - a program that a command runs
+ * @words: its name, or path, and its arguments, then NULL
+ * @death_signal: what it gets when chringctl is killed, or 0
+ * @watched: a descriptor, or -1
+ * @on_event: called once, when poll() finds an error at @watched
+ * @data: for @on_event
+ * @pid: set to its process
+ */
+struct program {
+	char **words;
+	int death_signal;
+	int watched;
+	void (*on_event)(struct program *program);
+	void *data;
+	pid_t pid;
+};
+
+/* program.c */
+enum status program_run(struct program *program);
 
 #endif /* CHRINGCTL_H */

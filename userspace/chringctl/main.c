@@ -15,6 +15,9 @@
 
 #define NETNS_DIRECTORY "/run/netns"
 
+/* Of a command that runs a program, where it has not come to that. */
+#define EXIT_CANCELED 125
+
 struct command {
 	const char *object;
 	const char *verb;	/* NULL where the object has none */
@@ -53,6 +56,21 @@ static const struct command commands[] = {
 	  "tell which replica a new flow would get", lookup },
 	{ "monitor", NULL, "[services]",
 	  "tell of every change, as it happens", monitor },
+	{ "lock", "run",
+	  "NAME [timeout T] [on-loss term|kill|ignore] -- COMMAND...",
+	  "run a command that holds a lock", lock_run },
+	{ "lock", "show", "[NAME]",
+	  "show one lock, or all, and who holds it", lock_show },
+	{ "lock", "add",
+	  "NAME [mode MODE] [owner USER] [group GROUP] [fifo|adaptive] [strict]",
+	  "make a lock that stays", lock_add },
+	{ "lock", "set",
+	  "NAME [mode MODE] [owner USER] [group GROUP] [fifo|adaptive]",
+	  "change who may use a lock, or in which order", lock_set },
+	{ "lock", "del", "NAME",
+	  "let a lock go with its last user", lock_del },
+	{ "lock", "break", "NAME",
+	  "take a lock from its holder", lock_break },
 	{ }
 };
 
@@ -114,6 +132,9 @@ static bool has_help(const struct args *args)
 	int i;
 
 	for (i = 0; i < args->left; i++) {
+		/* What follows is another program's. */
+		if (!strcmp(args->words[i], "--"))
+			return false;
 		if (is_help(args->words[i]))
 			return true;
 	}
@@ -163,8 +184,8 @@ static enum status enter_netns(const char *name)
 	return ret < 0 ? STATUS_SYSTEM : STATUS_DONE;
 }
 
-static enum status run_command(const struct command *command, struct args *args,
-			       const struct options *options)
+static enum status do_command(const struct command *command, struct args *args,
+			      const struct options *options)
 {
 	struct chring *chring;
 	enum status status;
@@ -183,10 +204,21 @@ static enum status run_command(const struct command *command, struct args *args,
 	chring_free(chring);
 	if (status == STATUS_DONE || status == STATUS_CONDITION)
 		output_end();
+	return status;
+}
+
+static enum status run_command(const struct command *command, struct args *args,
+			       const struct options *options)
+{
+	enum status status = do_command(command, args, options);
+
 	if (status == STATUS_USAGE) {
 		fputs("usage: ", stderr);
 		print_command(stderr, command);
 	}
+	/* 2 might be the program's; env(1) has a status for that. */
+	if (status == STATUS_SYSTEM && command->run == lock_run)
+		status = STATUS_PASSED + EXIT_CANCELED;
 	return status;
 }
 
@@ -311,5 +343,5 @@ int main(int argc, char **argv)
 
 	if (fflush(stdout) || ferror(stdout))
 		status = failure("cannot write: %s", strerror(errno));
-	return status;
+	return status & 0xff;
 }

@@ -583,7 +583,7 @@ const char *chring_event_name(uint32_t type);
 #define CHRING_NEWS_BROKEN	0x2U	/* it was taken from it */
 #define CHRING_NEWS_CORRUPT	0x4U	/* its word was scribbled on */
 
-/* In place of a lock's mode, user or group: as it is, or the default. */
+/* In place of what a lock is to be: as it is, or the default. */
 #define CHRING_LOCK_KEEP	((uint32_t)-1)
 
 /**
@@ -624,8 +624,8 @@ struct chring_lock_status {
 /**
  * struct chring_lock_request - a lock to be made or changed
  * @name: 1 to CHRING_NAME_MAX bytes of printable ASCII without white space
- * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT; chring_lock_set() does not look
- *	at them
+ * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT. For chring_lock_set(),
+ *	CHRING_LOCK_FIFO, 0 or CHRING_LOCK_KEEP: a lock stays strict, or not
  * @mode: who may use it, as a file's mode, or CHRING_LOCK_KEEP; by default 0600
  * @owner: its user, or CHRING_LOCK_KEEP; by default who asks
  * @group: its group, or CHRING_LOCK_KEEP; by default that of who asks
@@ -823,15 +823,16 @@ int chring_lock_new(struct chring *chring,
 		    const struct chring_lock_request *request);
 
 /**
- * chring_lock_set - change who may use a lock
+ * chring_lock_set - change who may use a lock, or in which order
  * @chring: an open handle of the family
  * @request: its name, and what is to change
  *
- * Handles that are open stay as they are.
+ * Handles that are open may do what they might before.
  *
- * Return: 0; -ENOENT where there is no such lock; -EINVAL for a mode, user or
- * group that cannot be; -EPERM without the privilege: it needs the lock's user,
- * or CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ * Return: 0; -ENOENT where there is no such lock; -EBUSY where the order is to
+ * change of a lock that has handles; -EINVAL for a mode, user or group that
+ * cannot be; -EPERM without the privilege: it needs the lock's user, or
+ * CAP_NET_ADMIN in the user namespace that owns the network namespace.
  */
 int chring_lock_set(struct chring *chring,
 		    const struct chring_lock_request *request);

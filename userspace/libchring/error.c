@@ -51,6 +51,15 @@ static const char *const lookup_names[] = {
 	[CHRING_A_LOOKUP_LOCAL_IPV6]	= "local-ipv6",
 };
 
+static const char *const lock_names[] = {
+	[CHRING_A_LOCK_NAME]		= "name",
+	[CHRING_A_LOCK_MODE]		= "mode",
+	[CHRING_A_LOCK_UID]		= "uid",
+	[CHRING_A_LOCK_GID]		= "gid",
+	[CHRING_A_LOCK_DISCIPLINE]	= "discipline",
+	[CHRING_A_LOCK_STRICT]		= "strict",
+};
+
 static const struct attr_set service_set = {
 	.names	= service_names,
 	.count	= CHRING_ARRAY_SIZE(service_names),
@@ -71,6 +80,11 @@ static const struct attr_set replicas_set = {
 static const struct attr_set lookup_set = {
 	.names	= lookup_names,
 	.count	= CHRING_ARRAY_SIZE(lookup_names),
+};
+
+static const struct attr_set lock_set = {
+	.names	= lock_names,
+	.count	= CHRING_ARRAY_SIZE(lock_names),
 };
 
 /* What the kernel told about a refusal, decoded as far as it goes. */
@@ -154,6 +168,12 @@ static const struct attr_set *set_of_command(int cmd)
 		return &replicas_set;
 	case CHRING_CMD_LOOKUP:
 		return &lookup_set;
+	case CHRING_CMD_LOCK_NEW:
+	case CHRING_CMD_LOCK_SET:
+	case CHRING_CMD_LOCK_GET:
+	case CHRING_CMD_LOCK_DEL:
+	case CHRING_CMD_LOCK_BREAK:
+		return &lock_set;
 	}
 	return NULL;
 }

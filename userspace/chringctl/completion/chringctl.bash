@@ -10,7 +10,7 @@ _chringctl_names()	# OBJECT VERB [SERVICE]
 		grep -oE '"name":"[^"\\]+"' | cut -d '"' -f 4
 }
 
-# The words that may come after those of a replica or a service.
+# The words that may come after those of a replica, a service or a lock.
 _chringctl_keys()	# OBJECT VERB PREVIOUS-WORD
 {
 	case "$1 $2 $3" in
@@ -20,6 +20,18 @@ _chringctl_keys()	# OBJECT VERB PREVIOUS-WORD
 		compgen -u ;;
 	*" none")
 		echo refuse hold ;;
+	*" group")
+		compgen -g ;;
+	*" mode" | *" timeout")
+		return ;;
+	*" on-loss")
+		echo term kill ignore ;;
+	"lock run"*)
+		echo timeout on-loss -- ;;
+	"lock add"*)
+		echo mode owner group fifo adaptive strict ;;
+	"lock set"*)
+		echo mode owner group fifo adaptive ;;
 	"service add"*)
 		echo v6only owner none ;;
 	"service set"*)
@@ -39,7 +51,7 @@ _chringctl_words()	# the words before the one to complete, in ${words[@]}
 	local object=${words[0]} verb=${words[1]} count=${#words[@]}
 
 	if [ "$count" = 0 ]; then
-		echo service replica ring lookup monitor help -j -p -n -h -V
+		echo service replica ring lookup monitor lock help -j -p -n -h -V
 	elif [ "$object" = lookup ]; then
 		case $count in
 		1) _chringctl_names service show ;;
@@ -53,7 +65,10 @@ _chringctl_words()	# the words before the one to complete, in ${words[@]}
 		case $object in
 		service | replica) echo add show set del help ;;
 		ring) echo show help ;;
+		lock) echo run show add set del break help ;;
 		esac
+	elif [ "$count" = 2 ] && [ "$object" = lock ]; then
+		[ "$verb" = add ] || _chringctl_names lock show
 	elif [ "$count" = 2 ]; then
 		[ "$object $verb" = "service add" ] ||
 			_chringctl_names service show
@@ -68,9 +83,21 @@ _chringctl_words()	# the words before the one to complete, in ${words[@]}
 	fi
 }
 
+# The words of the command that follows "--", which is at this index.
+_chringctl_command()	# INDEX
+{
+	if [ "$COMP_CWORD" = $(($1 + 1)) ]; then
+		mapfile -t COMPREPLY < <(compgen -c -- "$current")
+	elif declare -F _command_offset >/dev/null; then
+		_command_offset $(($1 + 1))
+	else
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+	fi
+}
+
 _chringctl()
 {
-	local _chringctl_options=() words=() current=$2 i
+	local _chringctl_options=() words=() current=$2 i command
 
 	# Options, which the names to complete depend on, come first.
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -88,6 +115,13 @@ _chringctl()
 			"$(ls /run/netns 2>/dev/null)" -- "$current")
 		return
 	fi
+
+	for ((command = i; command < COMP_CWORD; command++)); do
+		if [ "${COMP_WORDS[command]}" = -- ]; then
+			_chringctl_command $command
+			return
+		fi
+	done
 
 	words=("${COMP_WORDS[@]:i:COMP_CWORD-i}")
 	mapfile -t COMPREPLY < <(compgen -W "$(_chringctl_words)" -- "$current")

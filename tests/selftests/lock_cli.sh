@@ -1,0 +1,421 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# chringctl lock from end to end: what runs under a lock, what it is told, what
+# becomes of it when the lock or chringctl is lost; and what is shown of locks.
+
+if [ -z "${CLI_NETNS-}" ]; then
+	CLI_NETNS=1 exec unshare -n -m "$0" "$@"
+fi
+
+# shellcheck source-path=SCRIPTDIR source=cli_helpers.sh
+. "$(dirname "${BASH_SOURCE[0]}")/cli_helpers.sh"
+
+# What a terminal does: starts chringctl lock run with these words, and waits
+# until its command runs, of which the name is "job". Its process is in $pid.
+hold()	# NAME [KEY VALUE]... [-- WORD...]
+{
+	local words=()
+
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		words+=("$1")
+		shift
+	done
+	shift
+	rm -f "$files/runs"
+	# What runs in the background would ignore these two.
+	env --default-signal=INT,QUIT \
+		chringctl lock run "${words[@]}" -- "$files/job" "${@:-wait}" \
+		2>"$files/holder" &
+	pid=$!
+	children+=("$pid")
+	wait_until test -s "$files/runs" && job=$(cat "$files/runs")
+}
+
+# Waits for one that hold has started, and compares its status.
+ended()	# STATUS
+{
+	local status=0
+
+	wait "$pid" 2>/dev/null || status=$?
+	! differs "status of the holder" "$1" $status
+}
+
+# After a test, which may have failed: what hold has started is gone.
+let_go()
+{
+	[ -z "$pid" ] || kill -KILL "$pid" "$job" 2>/dev/null
+	pid='' job=''
+}
+
+gone()	# PROCESS
+{
+	! kill -0 "$1" 2>/dev/null
+}
+
+free()	# NAME
+{
+	chringctl lock run "$1" timeout 0 -- true 2>/dev/null
+}
+
+make_job()
+{
+	cat >"$files/job" <<-'END'
+		#!/bin/bash
+		# Says that it runs, and does what it is asked to.
+		# shellcheck disable=SC2064
+		for signal in HUP INT QUIT USR1 USR2 ALRM; do
+			trap "echo $signal >>'${0%/*}/signals'" "$signal"
+		done
+		[ "$1" != stubborn ] || trap 'echo TERM >>"${0%/*}/signals"' TERM
+		echo $$ >"${0%/*}/runs.new"
+		mv "${0%/*}/runs.new" "${0%/*}/runs"
+		until [ -e "${0%/*}/end.$$" ]; do sleep 0.02; done
+		exit 42
+	END
+	chmod 755 "$files/job"
+}
+
+status_of_the_command_is_passed_on()
+{
+	local status
+
+	for status in 0 1 2 3 42 125 255; do
+		chringctl lock run a -- sh -c "exit $status" 2>"$files/err"
+		! differs "status" $status $? && ! [ -s "$files/err" ] || return
+	done
+	for status in 1 9 15; do
+		chringctl lock run a -- sh -c "kill -$status \$\$"
+		! differs "status after a signal" $((128 + status)) $? || return
+	done
+	free a
+}
+
+command_that_cannot_be_run_is_told_as_env_does()
+{
+	fails 127 "cannot run 'no-such-command'.*No such file" \
+		lock run a -- no-such-command &&
+	fails 126 "cannot run '/'.*denied" lock run a -- / && free a
+}
+
+what_fails_before_the_command_is_125()
+{
+	fails 125 "lock 'a b'.*Invalid" lock run 'a b' -- true &&
+	fails 125 'nowhere' -n nowhere lock run a -- true
+}
+
+command_sees_lock_and_token()
+{
+	local first second
+
+	chringctl lock run x/y -- env >"$files/out" &&
+	grep -qx CHRING_LOCK=x/y "$files/out" &&
+	! grep -E '^CHRING_(OWNER_DIED|BROKEN|CORRUPT)=' "$files/out" || return
+	# shellcheck disable=SC2016 # for the inner shell
+	first=$(chringctl lock run a -- sh -c 'echo $CHRING_TOKEN')
+	# shellcheck disable=SC2016
+	second=$(chringctl lock run a -- sh -c 'echo $CHRING_TOKEN')
+	[ "$first" -gt 0 ] && [ "$second" -gt "$first" ]
+}
+
+holder_that_waits_gets_the_lock_next()
+{
+	hold a || return
+	chringctl lock run a -- touch "$files/next" &
+	children+=("$!")
+	wait_until waits a 1 && ! [ -e "$files/next" ] &&
+	touch "$files/end.$job" && ended 42 &&
+	wait_until test -e "$files/next"
+}
+
+waits()	# NAME NUMBER
+{
+	json "it[0]['waiters'] == $2" lock show "$1" 2>/dev/null
+}
+
+busy_lock_is_told_with_its_holder()
+{
+	local token
+
+	hold a || return
+	token=$(tr '\0' '\n' <"/proc/$job/environ" |
+		sed -n 's/^CHRING_TOKEN=//p')
+	sleep 1
+	fails 3 "^chringctl: lock 'a' is held by pid $pid \(job\) for [1-9][0-9]* s, token $token, 0 waiting$" \
+		lock run a timeout 0 -- touch "$files/never" &&
+	fails 3 "held by pid $pid" lock run a timeout 0.1 -- true &&
+	fails 3 "held by pid $pid" lock run a timeout 50ms -- true &&
+	! [ -e "$files/never" ] && kill -0 "$job" &&
+	touch "$files/end.$job" && ended 42 && free a
+}
+
+signals_go_through_to_the_command()
+{
+	local signal wanted=()
+
+	rm -f "$files/signals"
+	hold a || return
+	for signal in HUP INT QUIT USR1 USR2 ALRM; do
+		wanted+=("$signal")
+		kill -"$signal" "$pid"
+		wait_until signalled "${wanted[*]}" || return
+	done
+	kill -TERM "$pid"
+	ended 143 && gone "$job" && free a
+}
+
+signalled()	# SIGNALS
+{
+	[ -e "$files/signals" ] && [ "$(xargs <"$files/signals")" = "$1" ]
+}
+
+# A terminal sends them to both: the command is not to see two.
+signal_of_a_terminal_comes_once()
+{
+	rm -f "$files/signals" "$files/runs"
+	/usr/bin/python3 -IS - "$files/job" <<-'END' || return
+		import os, pty, sys, time
+		job = sys.argv[1]
+		files = os.path.dirname(job)
+
+		def wait(name):
+		    end = time.monotonic() + 60
+		    while not os.path.exists(f'{files}/{name}'):
+		        assert time.monotonic() < end, name
+		        time.sleep(0.02)
+		    return open(f'{files}/{name}').read().split()
+
+		pid, terminal = pty.fork()
+		if not pid:
+		    os.execvp('chringctl', ['chringctl', 'lock', 'run', 'a', '--', job])
+		child = wait('runs')[0]
+		os.write(terminal, b'\x03')
+		wait('signals')
+		time.sleep(0.5)
+		open(f'{files}/end.{child}', 'w')
+		assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 42
+	END
+	signalled INT
+}
+
+command_gets_no_descriptor_of_ours()
+{
+	# shellcheck disable=SC2016 # for the inner shell
+	local list='cd /proc/$$/fd && echo *' plain
+
+	plain=$(exec 7</dev/null; sh -c "$list")
+	[[ " $plain " == *" 7 "* ]] &&
+	! differs "descriptors" "$plain" \
+		"$(exec 7</dev/null; chringctl lock run a -- sh -c "$list")"
+}
+
+# chringctl is killed: the lock is free at once, and the command ends.
+killed_holder_is_told_of_and_its_command_ends()
+{
+	local token
+
+	hold a || return
+	token=$(tr '\0' '\n' <"/proc/$job/environ" |
+		sed -n 's/^CHRING_TOKEN=//p')
+	kill -KILL "$pid"
+	ended 137 && wait_until gone "$job" &&
+	chringctl lock run a timeout 60 -- env >"$files/out" &&
+	grep -qx "CHRING_OWNER_DIED=$token" "$files/out" &&
+	! grep -q CHRING_BROKEN "$files/out" &&
+	# Told once.
+	chringctl lock run a timeout 0 -- env >"$files/out" &&
+	! grep -q CHRING_OWNER_DIED "$files/out"
+}
+
+killed_holder_takes_a_stubborn_command_along_on_loss_kill()
+{
+	rm -f "$files/signals"
+	hold a -- stubborn || return
+	kill -KILL "$pid"
+	ended 137 && wait_until signalled TERM && kill -0 "$job" &&
+	touch "$files/end.$job" && wait_until gone "$job" || return
+
+	hold a on-loss kill -- stubborn || return
+	kill -KILL "$pid"
+	ended 137 && wait_until gone "$job" && signalled TERM || return
+
+	hold a on-loss ignore || return
+	kill -KILL "$pid"
+	ended 137 && kill -0 "$job" && touch "$files/end.$job" &&
+	wait_until gone "$job"
+}
+
+broken_lock_ends_the_command()
+{
+	local token
+
+	hold a on-loss term || return
+	token=$(tr '\0' '\n' <"/proc/$job/environ" |
+		sed -n 's/^CHRING_TOKEN=//p')
+	ends 0 lock break a && ended 143 &&
+	grep -qx "chringctl: lock 'a' was taken away: terminating the command" \
+		"$files/holder" &&
+	chringctl lock run a -- env >"$files/out" &&
+	grep -qx "CHRING_BROKEN=$token" "$files/out" &&
+	! grep -q CHRING_OWNER_DIED "$files/out" || return
+
+	rm -f "$files/signals"
+	hold a on-loss kill -- stubborn || return
+	ends 0 lock break a && ended 137 && ! [ -e "$files/signals" ] &&
+	grep -q 'killing the command' "$files/holder" || return
+
+	hold a on-loss ignore || return
+	ends 0 lock break a &&
+	wait_until grep -qx "chringctl: lock 'a' was taken away" \
+		"$files/holder" &&
+	kill -0 "$job" && touch "$files/end.$job" && ended 42
+}
+
+loss_is_told_once_and_the_outer_lock_is_not_mistaken()
+{
+	hold a on-loss ignore || return
+	ends 0 lock break a && wait_until test -s "$files/holder" || return
+	# shellcheck disable=SC2016 # for the inner shell
+	chringctl lock run a -- sh -c 'test "$CHRING_BROKEN" &&
+		chringctl lock run b -- env' >"$files/out" &&
+	grep -qx CHRING_LOCK=b "$files/out" &&
+	! grep -q CHRING_BROKEN "$files/out" &&
+	touch "$files/end.$job" && ended 42 &&
+	! differs "lines" 1 "$(wc -l <"$files/holder")"
+}
+
+# ---- the program in the manual
+
+example_of_the_manual_adds_under_the_lock()
+{
+	local i adders=()
+
+	echo 0 >"$files/number"
+	for ((i = 0; i < 10; i++)); do
+		"$here/lock_example" a "$files/number" >"$files/adder.$i" &
+		adders+=($!)
+	done
+	wait "${adders[@]}" || return
+	! differs "number" 10 "$(cat "$files/number")" &&
+	# By the tokens they come in the order of the numbers.
+	! differs "numbers" "$(seq -s ' ' 10)" \
+		"$(sort -k 2n "$files"/adder.* | cut -d ' ' -f 3 | xargs)"
+}
+
+example_of_the_manual_tells_of_a_dead_holder()
+{
+	hold a || return
+	kill -KILL "$pid"
+	ended 137 && "$here/lock_example" a "$files/number" 2>"$files/err" &&
+	grep -q "the holder with token [0-9]* died" "$files/err" &&
+	! differs "number" 11 "$(cat "$files/number")" &&
+	! "$here/lock_example" "a b" "$files/number" 2>"$files/err" &&
+	grep -q "a b: Invalid argument" "$files/err" &&
+	! "$here/lock_example" a "$files/nothing" 2>/dev/null && wait_until free a
+}
+
+# ---- what is shown and changed
+
+holder_is_shown()
+{
+	ends 0 lock show && ! [ -s "$files/out" ] && json 'it == []' lock show &&
+	hold a || return
+	json "len(it) == 1 and it[0]['name'] == 'a' and
+	      it[0]['pid'] == $pid and it[0]['comm'] == 'job' and
+	      it[0]['token'] > 0 and it[0]['waiters'] == 0" lock show &&
+	ends 0 lock show a && grep -q "pid $pid comm job" "$files/out" &&
+	touch "$files/end.$job" && ended 42 &&
+	fails 2 'no lock' lock show a
+}
+
+lock_that_was_added_stays_until_deleted()
+{
+	ends 0 lock add stay mode 640 owner nobody group 7 fifo strict &&
+	json 'len(it) == 1 and it[0]["mode"] == 0o640 and
+	      it[0]["uid"] == 65534 and it[0]["gid"] == 7 and
+	      it[0].get("pid") is None and it[0]["waiters"] == 0' \
+		lock show stay &&
+	fails 2 'File exists' lock add stay &&
+	chringctl lock run stay -- true && ends 0 lock show stay &&
+	ends 0 lock set stay mode 600 owner 0 &&
+	json 'it[0]["mode"] == 0o600 and it[0]["uid"] == 0 and
+	      it[0]["gid"] == 7' lock show stay &&
+	ends 0 lock del stay && json 'it == []' lock show &&
+	fails 2 'No such file' lock del stay &&
+	fails 2 'No such file' lock set stay mode 600 &&
+	fails 2 'No such file' lock break stay
+}
+
+# One of nobody's commands.
+unprivileged()	# STATUS PATTERN WORD...
+{
+	local status=$1 pattern=$2 got
+	shift 2
+
+	setpriv --reuid 65534 --regid 65534 --clear-groups \
+		"$(command -v chringctl)" "$@" >"$files/out" 2>"$files/err"
+	got=$?
+	! differs "status of nobody's $*" "$status" $got &&
+	grep -q "$pattern" "$files/err" "$files/out"
+}
+
+permissions_are_those_of_a_file()
+{
+	ends 0 lock add private && ends 0 lock add public mode 666 &&
+	ends 0 lock add readable mode 604 &&
+	unprivileged 0 LOCK=public lock run public -- env &&
+	unprivileged 0 LOCK=mine lock run mine -- env &&
+	unprivileged 125 'Permission denied' lock run private -- env &&
+	unprivileged 125 'Permission denied' lock run readable -- env &&
+	unprivileged 0 public lock show && ! grep -q private "$files/out" &&
+	unprivileged 2 '' lock break public &&
+	unprivileged 2 '' lock del public &&
+	unprivileged 2 '' lock set public mode 600 &&
+	json 'sorted(lock["name"] for lock in it) ==
+	      ["private", "public", "readable"]' lock show &&
+	ends 0 lock del private && ends 0 lock del public &&
+	ends 0 lock del readable
+}
+
+other_namespace_has_other_locks()
+{
+	mkdir -p /run/netns && touch /run/netns/there &&
+	unshare -n sh -c 'mount --bind /proc/self/ns/net /run/netns/there' ||
+		return
+	hold a || return
+	chringctl -n there lock run a timeout 0 -- true &&
+	ends 0 -n there lock add b && json 'len(it) == 1' lock show &&
+	json '[lock["name"] for lock in it] == ["b"]' -n there lock show &&
+	ends 0 -n there lock del b && umount /run/netns/there &&
+	touch "$files/end.$job" && ended 42
+}
+
+tests=(
+	status_of_the_command_is_passed_on
+	command_that_cannot_be_run_is_told_as_env_does
+	what_fails_before_the_command_is_125 command_sees_lock_and_token
+	holder_that_waits_gets_the_lock_next busy_lock_is_told_with_its_holder
+	signals_go_through_to_the_command signal_of_a_terminal_comes_once
+	command_gets_no_descriptor_of_ours
+	killed_holder_is_told_of_and_its_command_ends
+	killed_holder_takes_a_stubborn_command_along_on_loss_kill
+	broken_lock_ends_the_command
+	loss_is_told_once_and_the_outer_lock_is_not_mistaken
+	example_of_the_manual_adds_under_the_lock
+	example_of_the_manual_tells_of_a_dead_holder
+	holder_is_shown lock_that_was_added_stays_until_deleted
+	permissions_are_those_of_a_file other_namespace_has_other_locks
+)
+
+job=''
+trap 'let_go; clean_up; rm -rf "$files"' EXIT
+make_job
+start_judge
+
+ktap_print_header
+ktap_set_plan ${#tests[@]}
+for test in "${tests[@]}"; do
+	ktap_test_result "$test" "$test"
+	let_go
+done
+ktap_finished

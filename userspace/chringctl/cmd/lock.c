@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "chringctl.h"
+#include "output.h"
+
+#define NSEC_PER_SEC UINT64_C(1000000000)
+
+/* Takes one key and its value, if the next word is a key. */
+static bool take_permission(struct args *args,
+			    struct chring_lock_request *request,
+			    enum status *status)
+{
+	if (take_word(args, "mode"))
+		*status = next_mode(args, &request->mode);
+	else if (take_word(args, "owner"))
+		*status = next_user(args, &request->owner);
+	else if (take_word(args, "group"))
+		*status = next_group(args, &request->group);
+	else
+		return false;
+	return true;
+}
+
+static bool take_order(struct args *args, struct chring_lock_request *request)
+{
+	if (take_word(args, "fifo"))
+		request->flags = CHRING_LOCK_FIFO;
+	else if (take_word(args, "adaptive"))
+		request->flags = 0;
+	else
+		return false;
+	return true;
+}
+
+static enum status parse_request(struct args *args, bool is_new,
+				 struct chring_lock_request *request)
+{
+	enum status status;
+	bool strict = false;
+
+	request->flags = CHRING_LOCK_KEEP;
+	request->mode = CHRING_LOCK_KEEP;
+	request->owner = CHRING_LOCK_KEEP;
+	request->group = CHRING_LOCK_KEEP;
+	status = next_word(args, "NAME", &request->name);
+	while (!status && args->left) {
+		if (take_permission(args, request, &status) ||
+		    take_order(args, request))
+			continue;
+		if (is_new && take_word(args, "strict"))
+			strict = true;
+		else
+			status = no_more_words(args);
+	}
+	if (strict && request->flags == CHRING_LOCK_KEEP)
+		request->flags = 0;
+	if (strict)
+		request->flags |= CHRING_LOCK_STRICT;
+	return status;
+}
+
+enum status lock_add(struct chring *chring, struct args *args)
+{
+	struct chring_lock_request request;
+	enum status status;
+	int ret;
+
+	status = parse_request(args, true, &request);
+	if (status)
+		return status;
+	ret = chring_open(chring);
+	if (!ret)
+		ret = chring_lock_new(chring, &request);
+	return outcome(chring, ret);
+}
+
+enum status lock_set(struct chring *chring, struct args *args)
+{
+	struct chring_lock_request request;
+	enum status status;
+	int ret;
+
+	status = parse_request(args, false, &request);
+	if (status)
+		return status;
+	if (request.flags == CHRING_LOCK_KEEP &&
+	    request.mode == CHRING_LOCK_KEEP &&
+	    request.owner == CHRING_LOCK_KEEP &&
+	    request.group == CHRING_LOCK_KEEP)
+		return mistake("what to set is missing: mode, owner, group, fifo or adaptive");
+	ret = chring_open(chring);
+	if (!ret)
+		ret = chring_lock_set(chring, &request);
+	return outcome(chring, ret);
+}
+
+static enum status parse_name(struct args *args, const char **name)
+{
+	enum status status;
+
+	status = next_word(args, "NAME", name);
+	return status ? status : no_more_words(args);
+}
+
+enum status lock_del(struct chring *chring, struct args *args)
+{
+	enum status status;
+	const char *name;
+	int ret;
+
+	status = parse_name(args, &name);
+	if (status)
+		return status;
+	ret = chring_open(chring);
+	if (!ret)
+		ret = chring_lock_del(chring, name);
+	return outcome(chring, ret);
+}
+
+enum status lock_break(struct chring *chring, struct args *args)
+{
+	enum status status;
+	const char *name;
+	int ret;
+
+	status = parse_name(args, &name);
+	if (status)
+		return status;
+	ret = chring_open(chring);
+	if (!ret)
+		ret = chring_lock_break(chring, name);
+	return outcome(chring, ret);
+}
+
+static void print_holder(const struct chring_lock_status *lock)
+{
+	output_word(OUTPUT_TEXT, NULL, lock->held ? "held" : "free");
+	output_bool(OUTPUT_JSON, "held", lock->held);
+	if (lock->pid) {
+		output_number(OUTPUT_BOTH, "pid", lock->pid);
+		output_string(OUTPUT_BOTH, "comm", lock->command);
+	}
+	if (lock->held) {
+		output_number(OUTPUT_TEXT, "seconds",
+			      lock->held_ns / NSEC_PER_SEC);
+		output_number(OUTPUT_JSON, "held-ns", lock->held_ns);
+	}
+	if (lock->token)
+		output_number(OUTPUT_BOTH, "token", lock->token);
+	output_number(OUTPUT_BOTH, "waiters", lock->waiters);
+}
+
+static void print_news(uint32_t news)
+{
+	static const struct {
+		uint32_t bit;
+		const char *name;
+	} names[] = {
+		{ CHRING_NEWS_OWNER_DIED,	"owner-died" },
+		{ CHRING_NEWS_BROKEN,		"broken" },
+		{ CHRING_NEWS_CORRUPT,		"corrupt" },
+		{ }
+	};
+	int i;
+
+	/* The latest matters most; there are hardly ever two */
+	for (i = 0; names[i].bit; i++) {
+		if (news & names[i].bit)
+			output_string(OUTPUT_BOTH, "news", names[i].name);
+	}
+}
+
+static void print_lock(const struct chring_lock_status *lock)
+{
+	char mode[8];
+
+	snprintf(mode, sizeof(mode), "%04o", lock->mode);
+	output_object_begin();
+	output_word(OUTPUT_BOTH, "name", lock->name);
+	output_word(OUTPUT_BOTH, "discipline",
+		    lock->flags & CHRING_LOCK_FIFO ? "fifo" : "adaptive");
+	output_bool(OUTPUT_JSON, "strict", lock->flags & CHRING_LOCK_STRICT);
+	output_bool(OUTPUT_JSON, "persistent", lock->persistent);
+	output_string(OUTPUT_TEXT, "mode", mode);
+	output_number(OUTPUT_JSON, "mode", lock->mode);
+	output_number(OUTPUT_BOTH, "uid", lock->owner);
+	output_number(OUTPUT_BOTH, "gid", lock->group);
+	output_number(OUTPUT_BOTH, "handles", lock->handles);
+	output_break();
+	print_holder(lock);
+	print_news(lock->news);
+	output_object_end();
+}
+
+static int show_all(struct chring *chring)
+{
+	struct chring_lock_status *locks;
+	size_t count;
+	size_t i;
+	int ret;
+
+	ret = chring_lock_dump(chring, &locks, &count);
+	if (ret < 0)
+		return ret;
+	for (i = 0; i < count; i++)
+		print_lock(&locks[i]);
+	free(locks);
+	return 0;
+}
+
+static int show_one(struct chring *chring, const char *name)
+{
+	struct chring_lock_status lock;
+	int ret;
+
+	ret = chring_lock_get(chring, name, &lock);
+	if (!ret)
+		print_lock(&lock);
+	return ret;
+}
+
+enum status lock_show(struct chring *chring, struct args *args)
+{
+	enum status status = STATUS_DONE;
+	const char *name = NULL;
+	int ret;
+
+	if (args->left)
+		status = next_word(args, "NAME", &name);
+	if (!status)
+		status = no_more_words(args);
+	if (status)
+		return status;
+
+	ret = chring_open(chring);
+	if (!ret)
+		ret = name ? show_one(chring, name) : show_all(chring);
+	return outcome(chring, ret);
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "chringctl.h"
+
+#define NSEC_PER_SEC UINT64_C(1000000000)
+
+/* What is to be done under which lock. */
+struct job {
+	const char *name;
+	char **words;
+	bool has_timeout;
+	uint64_t timeout;	/* ns */
+	int loss_signal;	/* 0 where the loss of the lock is ignored */
+	struct chring_lock *lock;
+};
+
+static enum status parse_loss(struct args *args, struct job *job)
+{
+	enum status status;
+	const char *word;
+
+	status = next_word(args, "on-loss", &word);
+	if (status)
+		return status;
+	if (!strcmp(word, "term"))
+		job->loss_signal = SIGTERM;
+	else if (!strcmp(word, "kill"))
+		job->loss_signal = SIGKILL;
+	else if (!strcmp(word, "ignore"))
+		job->loss_signal = 0;
+	else
+		return mistake("on-loss must be term, kill or ignore, not '%s'",
+			       word);
+	return STATUS_DONE;
+}
+
+static enum status parse_job(struct args *args, struct job *job)
+{
+	enum status status;
+
+	job->loss_signal = SIGTERM;
+	status = next_word(args, "NAME", &job->name);
+	while (!status && !take_word(args, "--")) {
+		if (take_word(args, "timeout")) {
+			status = next_duration(args, "timeout", &job->timeout);
+			job->has_timeout = true;
+		} else if (take_word(args, "on-loss")) {
+			status = parse_loss(args, job);
+		} else {
+			status = no_more_words(args);
+			if (!status)
+				status = mistake("-- COMMAND is missing");
+		}
+	}
+	if (!status && !args->left)
+		status = mistake("COMMAND is missing");
+	job->words = args->words;
+	return status;
+}
+
+static int acquire(struct job *job)
+{
+	struct timespec deadline;
+
+	if (!job->has_timeout)
+		return chring_lock_acquire(job->lock);
+	if (!job->timeout)
+		return chring_lock_try(job->lock);
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	job->timeout += deadline.tv_nsec;
+	deadline.tv_sec += job->timeout / NSEC_PER_SEC;
+	deadline.tv_nsec = job->timeout % NSEC_PER_SEC;
+	return chring_lock_acquire_until(job->lock, &deadline);
+}
+
+static enum status fail(const struct job *job, const char *what, int err)
+{
+	/* It is not about this lock. */
+	if (err == -ENODEV)
+		return failure("%s", chring_lock_strerror(err));
+	return failure("cannot %s lock '%s': %s", what, job->name,
+		       chring_lock_strerror(err));
+}
+
+static enum status tell_busy(struct chring *chring, const struct job *job)
+{
+	struct chring_lock_status lock;
+	char holder[64] = "a process that is not seen from here";
+
+	if (chring_open(chring) || chring_lock_get(chring, job->name, &lock) ||
+	    !lock.held) {
+		failure("lock '%s' was busy", job->name);
+		return STATUS_CONDITION;
+	}
+	if (lock.pid)
+		snprintf(holder, sizeof(holder), "pid %d (%s)", lock.pid,
+			 lock.command);
+	failure("lock '%s' is held by %s for %ju s, token %ju, %u waiting",
+		job->name, holder, (uintmax_t)(lock.held_ns / NSEC_PER_SEC),
+		(uintmax_t)lock.token, lock.waiters);
+	return STATUS_CONDITION;
+}
+
+static void set_token(const char *variable, uint64_t token)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%ju", (uintmax_t)token);
+	setenv(variable, text, 1);
+}
+
+/* What the command finds in its environment. */
+static void export(const struct job *job, int news)
+{
+	static const struct {
+		int news;
+		const char *variable;
+	} told[] = {
+		{ CHRING_NEWS_OWNER_DIED,	"CHRING_OWNER_DIED" },
+		{ CHRING_NEWS_BROKEN,		"CHRING_BROKEN" },
+		{ CHRING_NEWS_CORRUPT,		"CHRING_CORRUPT" },
+		{ }
+	};
+	size_t i;
+
+	setenv("CHRING_LOCK", job->name, 1);
+	set_token("CHRING_TOKEN", chring_lock_token(job->lock));
+	for (i = 0; told[i].news; i++) {
+		/* Not what an outer lock run was told. */
+		unsetenv(told[i].variable);
+		if (news & told[i].news)
+			set_token(told[i].variable,
+				  chring_lock_dead_token(job->lock));
+	}
+}
+
+static void lose(struct program *program)
+{
+	const struct job *job = program->data;
+
+	failure("lock '%s' was taken away%s", job->name,
+		job->loss_signal == SIGTERM ? ": terminating the command" :
+		job->loss_signal == SIGKILL ? ": killing the command" : "");
+	if (job->loss_signal)
+		kill(program->pid, job->loss_signal);
+}
+
+static enum status run(struct job *job)
+{
+	struct program program = {
+		.words		= job->words,
+		.death_signal	= job->loss_signal,
+		.watched	= chring_lock_fd(job->lock),
+		.on_event	= lose,
+		.data		= job,
+	};
+
+	return program_run(&program);
+}
+
+/* The kernel hears of a holder, and since when it is one, when it is asked. */
+static void make_known(struct chring *chring, const struct job *job)
+{
+	struct chring_lock_status lock;
+
+	if (!chring_open(chring))
+		chring_lock_get(chring, job->name, &lock);
+}
+
+/* Others are to see whose job it is, not that it has been started by us. */
+static void take_name(const char *command)
+{
+	const char *slash = strrchr(command, '/');
+
+	prctl(PR_SET_NAME, slash ? slash + 1 : command);
+}
+
+enum status lock_run(struct chring *chring, struct args *args)
+{
+	struct job job = { 0 };
+	enum status status;
+	int ret;
+
+	status = parse_job(args, &job);
+	if (status)
+		return status;
+
+	take_name(job.words[0]);
+	ret = chring_lock_open(&job.lock, job.name, CHRING_LOCK_CREATE, 0);
+	if (ret < 0)
+		return fail(&job, "open", ret);
+
+	ret = acquire(&job);
+	if (ret == -EBUSY || ret == -ETIMEDOUT) {
+		status = tell_busy(chring, &job);
+	} else if (ret < 0) {
+		status = fail(&job, "acquire", ret);
+	} else {
+		make_known(chring, &job);
+		export(&job, ret);
+		status = run(&job);
+	}
+	chring_lock_close(job.lock);
+	return status;
+}
