@@ -109,29 +109,29 @@ void chring_handle_end(struct chring_handle *handle)
  * chring_handle_adopt - make a handle the current process's
  * @handle: another process's
  * @grant: filled in where it held the lock
+ * @id: set to the handle's new id
  *
  * Context: may sleep; takes the lock's lock.
  * Return: what chring_lock_adopt(), chring_owner_get_current() and
  * chring_lockspace_new_id() say.
  */
 int chring_handle_adopt(struct chring_handle *handle,
-			struct chring_grant *grant)
+			struct chring_grant *grant, u32 *id)
 {
 	struct chring_lockspace *space = handle->lock->space;
 	struct chring_owner *owner;
-	u32 id;
 	int err;
 
 	owner = chring_owner_get_current();
 	if (IS_ERR(owner))
 		return PTR_ERR(owner);
-	err = chring_lockspace_new_id(space, handle, &id);
+	err = chring_lockspace_new_id(space, handle, id);
 	if (err)
 		goto put;
-	err = chring_lock_adopt(handle, owner, id, grant);
+	err = chring_lock_adopt(handle, owner, *id, grant);
 	if (!err)
 		return 0;
-	chring_lockspace_forget_id(space, id);
+	chring_lockspace_forget_id(space, *id);
 put:
 	chring_owner_put(owner);
 	return err;

@@ -15,7 +15,7 @@ struct chring_handle *chring_handle_open(struct net *net,
 					 const struct chring_lock_args *args);
 void chring_handle_end(struct chring_handle *handle);
 int chring_handle_adopt(struct chring_handle *handle,
-			struct chring_grant *grant);
+			struct chring_grant *grant, u32 *id);
 int chring_handle_stat(struct chring_handle *handle,
 		       struct chring_lock_stat *stat);
 int chring_handle_mmap(struct chring_handle *handle,

@@ -319,7 +319,7 @@ int chring_word_map(struct chring_lock *lock)
 {
 	struct chring_lock_map *map;
 
-	/* Pairs with the release below */
+	/* Pairs with the release (H) below */
 	if (smp_load_acquire(&lock->map))
 		return 0;
 	/* No lock becomes strict that has no map */
@@ -334,7 +334,7 @@ int chring_word_map(struct chring_lock *lock)
 		map_info(map)->epoch = lock->epoch;
 		map_info(map)->flags = lock->flags;
 		map->token = token(lock, chring_word_seq(lock->seen));
-		/* With what is in it */
+		/* (H) with what is in it */
 		smp_store_release(&lock->map, map);
 		chring_word_thaw_locked(lock, false);
 		map = NULL;

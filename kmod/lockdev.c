@@ -131,12 +131,11 @@ static long handle_adopt(struct chring_handle *handle, void __user *user)
 		return err;
 	if (arg.flags)
 		return -EINVAL;
-	err = chring_handle_adopt(handle, &grant);
+	err = chring_handle_adopt(handle, &grant, &arg.id);
 	if (err)
 		return err;
 	arg.token = grant.token;
 	arg.word = grant.word;
-	arg.id = handle->id;
 	arg.lock_flags = handle->lock->flags;
 	return put_arg(user, &arg, sizeof(arg));
 }

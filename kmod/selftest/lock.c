@@ -299,6 +299,7 @@ static bool __init test_death(struct lock_test *t)
 {
 	u64 seq = seq_of(t);
 	bool passed;
+	u32 id;
 
 	if (!EXPECT(user_take(t, t->a)))
 		return false;
@@ -313,9 +314,9 @@ static bool __init test_death(struct lock_test *t)
 		 EXPECT(try_acquire(t->a, &t->grant[1]) == -ESTALE) &&
 		 EXPECT(!chring_lock_release(t->b, t->grant[0].token)) &&
 		 /* The dead one's handle can be had again */
-		 EXPECT(!chring_handle_adopt(t->a, &t->grant[1])) &&
-		 EXPECT(t->a->id && !t->grant[1].token) &&
-		 EXPECT(chring_handle_adopt(t->a, &t->grant[1]) == -EALREADY) &&
+		 EXPECT(!chring_handle_adopt(t->a, &t->grant[1], &id)) &&
+		 EXPECT(t->a->id == id && !t->grant[1].token) &&
+		 EXPECT(chring_handle_adopt(t->a, &t->grant[1], &id) == -EALREADY) &&
 		 EXPECT(user_take(t, t->a)) &&
 		 EXPECT(!chring_lock_release(t->a, token_of(t) + 1)) &&
 		 EXPECT(is(t, seq + 3, NULL, 0, 0, 0));
@@ -329,6 +330,7 @@ static bool __init test_close(struct lock_test *t)
 	struct chring_grant got;
 	u64 seq = seq_of(t);
 	bool passed;
+	u32 id;
 
 	if (!EXPECT(!try_acquire(t->a, &got)))
 		return false;
@@ -339,7 +341,7 @@ static bool __init test_close(struct lock_test *t)
 		 EXPECT(!chring_lock_close(t->a, false)) &&
 		 EXPECT(is(t, seq + 1, NULL, 0, 0, 0)) &&
 		 EXPECT(chring_lock_close(t->a, false) == -ESTALE) &&
-		 EXPECT(chring_handle_adopt(t->a, &got) == -ESTALE);
+		 EXPECT(chring_handle_adopt(t->a, &got, &id) == -ESTALE);
 	dequeue(t, 0);
 	return passed;
 }
