@@ -119,13 +119,12 @@ int chring_nl_lock_set_doit(struct sk_buff *skb, struct genl_info *info)
 
 	if (GENL_REQ_ATTR_CHECK(info, CHRING_A_LOCK_NAME))
 		return -EINVAL;
-	if (!info->attrs[CHRING_A_LOCK_MODE] &&
-	    !info->attrs[CHRING_A_LOCK_UID] &&
+	/* One of them at least */
+	if (!info->attrs[CHRING_A_LOCK_UID] &&
 	    !info->attrs[CHRING_A_LOCK_GID] &&
-	    !info->attrs[CHRING_A_LOCK_DISCIPLINE]) {
-		NL_SET_ERR_MSG(info->extack, "nothing to change");
+	    !info->attrs[CHRING_A_LOCK_DISCIPLINE] &&
+	    GENL_REQ_ATTR_CHECK(info, CHRING_A_LOCK_MODE))
 		return -EINVAL;
-	}
 	err = get_changes(info, &changes);
 	if (err)
 		return err;

@@ -110,6 +110,32 @@ static const struct command commands[] = {
 		{ ADDRESS6, CHRING_A_LOOKUP_REMOTE_IPV6, .optional = true },
 		{ ADDRESS6, CHRING_A_LOOKUP_LOCAL_IPV6, .optional = true },
 	} },
+	{ CHRING_CMD_LOCK_NEW, CHRING_A_LOCK_MAX, false, {
+		{ NEW_NAME, CHRING_A_LOCK_NAME, .name = "new" },
+		{ NUMBER, CHRING_A_LOCK_MODE, .optional = true, .max = 0666 },
+		{ NUMBER, CHRING_A_LOCK_UID, .optional = true, .max = ~0U - 1 },
+		{ NUMBER, CHRING_A_LOCK_GID, .optional = true, .max = ~0U - 1 },
+		{ NUMBER, CHRING_A_LOCK_DISCIPLINE, .optional = true,
+		  .max = CHRING_LOCK_DISCIPLINE_FIFO },
+		{ FLAG, CHRING_A_LOCK_STRICT, .optional = true },
+	} },
+	{ CHRING_CMD_LOCK_SET, CHRING_A_LOCK_MAX, false, {
+		{ OLD_NAME, CHRING_A_LOCK_NAME, .name = "lck" },
+		{ NUMBER, CHRING_A_LOCK_MODE, .max = 0666 },
+		{ NUMBER, CHRING_A_LOCK_UID, .optional = true, .max = ~0U - 1 },
+		{ NUMBER, CHRING_A_LOCK_GID, .optional = true, .max = ~0U - 1 },
+		{ NUMBER, CHRING_A_LOCK_DISCIPLINE, .optional = true,
+		  .max = CHRING_LOCK_DISCIPLINE_FIFO },
+	} },
+	{ CHRING_CMD_LOCK_GET, CHRING_A_LOCK_MAX, false, {
+		{ OLD_NAME, CHRING_A_LOCK_NAME, .name = "lck" },
+	} },
+	{ CHRING_CMD_LOCK_DEL, CHRING_A_LOCK_MAX, false, {
+		{ OLD_NAME, CHRING_A_LOCK_NAME, .name = "lck" },
+	} },
+	{ CHRING_CMD_LOCK_BREAK, CHRING_A_LOCK_MAX, false, {
+		{ OLD_NAME, CHRING_A_LOCK_NAME, .name = "lck" },
+	} },
 };
 
 /* A request and what is wrong with it. */
@@ -128,6 +154,7 @@ FIXTURE(attributes)
 	struct session session;
 	const struct command *command;
 	int one, two;
+	struct chring_lock *lock;
 	char *state;
 };
 
@@ -179,6 +206,31 @@ FIXTURE_VARIANT_ADD(attributes, replica_del)
 FIXTURE_VARIANT_ADD(attributes, lookup)
 {
 	.cmd = CHRING_CMD_LOOKUP,
+};
+
+FIXTURE_VARIANT_ADD(attributes, lock_new)
+{
+	.cmd = CHRING_CMD_LOCK_NEW,
+};
+
+FIXTURE_VARIANT_ADD(attributes, lock_set)
+{
+	.cmd = CHRING_CMD_LOCK_SET,
+};
+
+FIXTURE_VARIANT_ADD(attributes, lock_get)
+{
+	.cmd = CHRING_CMD_LOCK_GET,
+};
+
+FIXTURE_VARIANT_ADD(attributes, lock_del)
+{
+	.cmd = CHRING_CMD_LOCK_DEL,
+};
+
+FIXTURE_VARIANT_ADD(attributes, lock_break)
+{
+	.cmd = CHRING_CMD_LOCK_BREAK,
 };
 
 static void put_value(struct nl_msg *msg, const struct attribute *attribute,
@@ -257,6 +309,10 @@ FIXTURE_SETUP(attributes)
 	ASSERT_EQ(0, service_new(session, "svc", IPPROTO_UDP, HERE, PORT));
 	ASSERT_EQ(0, service_new(session, "idl", IPPROTO_UDP, HERE, PORT + 2));
 	ASSERT_EQ(0, replica_new(session, "svc", "one", self->one));
+	/* Held, to be broken */
+	ASSERT_EQ(0, chring_lock_open(&self->lock, "lck", CHRING_LOCK_CREATE,
+				      0600));
+	ASSERT_EQ(0, chring_lock_acquire(self->lock));
 	for (i = 0; i < elements(commands); i++)
 		if (commands[i].cmd == variant->cmd)
 			self->command = &commands[i];
@@ -274,6 +330,7 @@ FIXTURE_TEARDOWN(attributes)
 	EXPECT_EQ(0, ask(&self->session, build(&self->session, self->command,
 					       &none, self->two)));
 	EXPECT_TRUE(services_gone(&self->session));
+	chring_lock_close(self->lock);
 	session_close(&self->session);
 	free(self->state);
 	free(state);
@@ -658,8 +715,8 @@ TEST_F(attributes, after_a_header_with_reserved_bits)
 }
 
 /*
- * Only what lists something can be dumped. A list of services takes no
- * attributes at all: generic netlink does not look at them then.
+ * Only what lists something can be dumped. Lists of services and of locks take
+ * no attributes at all: generic netlink does not look at them then.
  */
 TEST_F(attributes, in_a_dump_that_does_not_take_them)
 {
@@ -668,7 +725,7 @@ TEST_F(attributes, in_a_dump_that_does_not_take_them)
 	struct nl_msg *msg = build(&self->session, self->command, &none,
 				   self->two);
 
-	if (cmd == CHRING_CMD_SERVICE_GET)
+	if (cmd == CHRING_CMD_SERVICE_GET || cmd == CHRING_CMD_LOCK_GET)
 		err = 0;
 	else if (cmd == CHRING_CMD_REPLICA_GET)
 		err = -EINVAL;

@@ -346,7 +346,29 @@ static void print_replicas(FILE *stream, struct session *session)
 		free(replicas);
 }
 
-/* All that can be read but the counters, as text that the caller frees. */
+static void print_locks(FILE *stream, struct session *session)
+{
+	struct chring_lock_status *locks;
+	size_t count, i;
+	int err;
+
+	err = chring_lock_dump(session->chring, &locks, &count);
+	if (err)
+		fprintf(stream, "locks: %d\n", err);
+	for (i = 0; !err && i < count; i++)
+		fprintf(stream,
+			"%s %#o %u:%u flags %u%s%s pid %d token %llu handles %u waiters %u news %u\n",
+			locks[i].name, locks[i].mode, locks[i].owner,
+			locks[i].group, locks[i].flags,
+			locks[i].persistent ? " persistent" : "",
+			locks[i].held ? " held" : "", locks[i].pid,
+			(unsigned long long)locks[i].token, locks[i].handles,
+			locks[i].waiters, locks[i].news);
+	if (!err)
+		free(locks);
+}
+
+/* All that can be read but the counters and times, as text that the caller frees. */
 char *state_read(struct session *session)
 {
 	char *text = NULL;
@@ -357,6 +379,7 @@ char *state_read(struct session *session)
 		abort();
 	print_services(stream, session);
 	print_replicas(stream, session);
+	print_locks(stream, session);
 	if (fclose(stream))
 		abort();
 	return text;
