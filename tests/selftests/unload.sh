@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The module cannot go while there is a service, and goes well when there is
-# none. Leaves the module loaded as it was.
+# The module cannot go while there is a service, or a lock is open, and goes well
+# when there is none. Leaves the module loaded as it was.
 #
 # CHRING_KO names the module's file; without it nothing is tried.
 
@@ -93,6 +93,37 @@ another_namespaces_service_holds_the_module()
 	return $ok
 }
 
+open_lock_holds_the_module()
+{
+	local holder ok=1
+
+	chringctl lock run l -- sh -c "touch $files/held && exec sleep 600" &
+	holder=$!
+	children+=("$holder")
+	wait_until test -e "$files/held" &&
+	unload_is_refused && ok=0
+	end_process "$holder"
+	return $ok
+}
+
+token_of()	# LOCK
+{
+	# shellcheck disable=SC2016 # for the shell in it
+	chringctl lock run "$1" -- sh -c 'echo "$CHRING_TOKEN"'
+}
+
+# They are forgotten, but their tokens rise.
+locks_that_nobody_has_open_do_not()
+{
+	local before after
+
+	chringctl lock add kept && before=$(token_of kept) &&
+	wait_until unload 2>/dev/null && load &&
+	[ "$(chringctl -j lock show)" = "[]" ] &&
+	after=$(token_of kept) && [ "$before" -gt 0 ] &&
+	[ "$after" -gt "$before" ]
+}
+
 # Namespaces end in their own time, and their services with them.
 goes_when_there_is_no_service()
 {
@@ -144,7 +175,7 @@ trap 'clean_up; rm -rf "$files"; loaded || load' EXIT
 ip link set lo up
 
 ktap_print_header
-ktap_set_plan 7
+ktap_set_plan 9
 if ! loaded; then
 	load || ktap_exit_fail_msg "cannot load $CHRING_KO"
 fi
@@ -158,6 +189,10 @@ ktap_test_result "a service of another namespace holds the module" \
 	another_namespaces_service_holds_the_module
 ktap_test_result "the module goes when there is no service" \
 	goes_when_there_is_no_service
+ktap_test_result "a lock that is open holds the module" \
+	open_lock_holds_the_module
+ktap_test_result "locks that nobody has open do not, and tokens rise" \
+	locks_that_nobody_has_open_do_not
 for protocol in tcp udp; do
 	ktap_test_result "10 cycles of the module's life under $protocol traffic" \
 		cycles_under_traffic $protocol
