@@ -31,6 +31,8 @@
 #define MAX_LOG 8192
 #define ROUNDS 8
 #define STORM_MS 300
+/* Looks at who holds the lock, to kill it in the act */
+#define HOLDER_TRIES	100
 
 /* The lock may be free for so long while somebody waits, on a slow machine. */
 #define BOUND_MS 10000
@@ -67,6 +69,7 @@ FIXTURE(torture)
 	pid_t pid[MAX_SEATS];
 	unsigned int seed;
 	uint32_t actors;
+	bool is_fifo;
 	int kills;
 	long look_again;
 };
@@ -154,6 +157,7 @@ FIXTURE_SETUP(torture)
 	ASSERT_EQ(0, chring_lock_open(&self->lock, NAME, variant->flags |
 				      CHRING_LOCK_CREATE, 0));
 	self->handle.fd = chring_lock_fd(self->lock);
+	self->is_fifo = variant->flags & CHRING_LOCK_FIFO;
 	self->look_again = get_parameter("look_again_ms");
 	ASSERT_EQ(0, set_parameter("look_again_ms", NO_LOOK_MS));
 	self->seed = time(NULL);
@@ -351,6 +355,36 @@ static void kill_one(struct _test_data_torture *self, int number, int threads)
 	self->kills++;
 }
 
+/*
+ * The process that holds the lock, or, where none can be caught, any. It is
+ * stopped, to hold it still, but not where that could cost it its place in the
+ * order: who waits is interrupted by it, and queues anew.
+ */
+static int catch_holder(struct _test_data_torture *self, int processes,
+			int any)
+{
+	struct chring_lock_stat stat;
+	int tries, i, status;
+
+	for (tries = 0; tries < HOLDER_TRIES; tries++) {
+		if (handle_stat(&self->handle, &stat))
+			break;
+		for (i = 0; i < processes && self->pid[i] != stat.pid; i++)
+			;
+		if (i == processes)
+			continue;
+		if (self->is_fifo)
+			return i;
+		kill(self->pid[i], SIGSTOP);
+		waitpid(self->pid[i], &status, WUNTRACED);
+		if (!handle_stat(&self->handle, &stat) &&
+		    stat.pid == self->pid[i])
+			return i;
+		kill(self->pid[i], SIGCONT);
+	}
+	return any;
+}
+
 static void count_waiters(struct _test_data_torture *self)
 {
 	struct operation *operation;
@@ -369,6 +403,8 @@ static void storm(struct _test_data_torture *self, int processes, int threads)
 		number = rand_r(&self->seed) % processes;
 		switch (rand_r(&self->seed) % 32) {
 		case 0:
+			if (self->kills % 4)
+				number = catch_holder(self, processes, number);
 			kill_one(self, number, threads);
 			start(self, number, threads);
 			break;
