@@ -254,13 +254,14 @@ int chring_lock_acquire(struct chring_handle *handle, u32 flags,
 		.task = current,
 		.grant = grant,
 	};
-	int status;
+	int status = -EBUSY;
 
 	if (!handle->may_write)
 		return -EACCES;
-	if (flags & CHRING_ACQUIRE_TRY)
-		status = look(&waiter, flags);
-	else
+	/* Where there is a word, it was tried; else the lock is free, mostly */
+	if (flags & CHRING_ACQUIRE_TRY || !READ_ONCE(handle->lock->map))
+		status = look(&waiter, flags | CHRING_ACQUIRE_TRY);
+	if (status == -EBUSY && !(flags & CHRING_ACQUIRE_TRY))
 		status = wait(&waiter, flags, deadline);
 	return status > 0 ? 0 : status;
 }
