@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * chring: consistent-hash steering of connections and datagrams among the
- * processes of one service.
+ * processes of one service, and named locks.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -75,5 +75,5 @@ module_init(chring_init);
 module_exit(chring_exit);
 
 MODULE_LICENSE("GPL");
-MODULE_DESCRIPTION("Consistent-hash steering of sockets");
+MODULE_DESCRIPTION("Consistent-hash steering of sockets, and named locks");
 MODULE_AUTHOR("The chring developers");
