@@ -11,6 +11,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/nsproxy.h>
+#include <linux/overflow.h>
 #include <linux/poll.h>
 #include <linux/time_namespace.h>
 #include <linux/uaccess.h>
@@ -58,14 +59,17 @@ static __always_inline int put_arg(void __user *user, const void *arg,
 
 /* ---- requests of a handle */
 
-/* From the caller's clock to the kernel's */
+/* From the caller's clock to the kernel's, without leaving its range */
 static ktime_t host_deadline(s64 deadline)
 {
 	s64 offset = timespec64_to_ns(&current->nsproxy->time_ns->offsets.monotonic);
+	s64 host;
 
 	if (deadline == CHRING_DEADLINE_NONE)
 		return KTIME_MAX;
-	return ktime_sub(deadline, offset);
+	if (check_sub_overflow(deadline, offset, &host))
+		return KTIME_MAX;
+	return max(host, 0);
 }
 
 static long handle_acquire(struct chring_handle *handle, void __user *user)

@@ -580,6 +580,64 @@ TEST_F(lock, name_lives_as_long_as_handles)
 	EXPECT_LT(got.token, again.token);
 }
 
+static void on_alarm(int signal)
+{
+}
+
+/* In a time namespace: how deadlines are kept there; 0 where well. */
+static int keep_deadlines(struct handle *handle)
+{
+	const struct sigaction interrupt = { .sa_handler = on_alarm };
+	struct chring_lock_acquire none;
+	int64_t deadline = now_ns() + 200000000;
+
+	if (acquire(handle, 0, deadline, &none) != -ETIMEDOUT)
+		return 102;
+	if (now_ns() < deadline || now_ns() > deadline + WAIT_NS)
+		return 103;
+	sigaction(SIGALRM, &interrupt, NULL);
+	alarm(1);
+	if (acquire(handle, 0, CHRING_DEADLINE_NONE - 1, &none) != -EINTR)
+		return 104;
+	return acquire(handle, 0, 0, &none) == -ETIMEDOUT ? 0 : 105;
+}
+
+/* Runs keep_deadlines() where the clock is offset seconds ahead. */
+static int keep_deadlines_at(const char *name, int offset)
+{
+	struct handle handle;
+	pid_t pid;
+	FILE *file;
+
+	if (unshare(CLONE_NEWTIME))
+		return 106;
+	file = fopen("/proc/self/timens_offsets", "w");
+	if (!file)
+		return 107;
+	fprintf(file, "monotonic %d 0\n", offset);
+	if (fclose(file))
+		return 108;
+	pid = child(&handle, name, keep_deadlines(&handle));
+	return status_of(pid);
+}
+
+TEST_F(lock, deadlines_are_of_the_callers_time_namespace)
+{
+	static const int offsets[] = { -2, 100000 };
+	struct chring_lock_acquire got;
+	unsigned int i;
+	pid_t pid;
+
+	ASSERT_EQ(0, acquire(&self->a, 0, CHRING_DEADLINE_NONE, &got));
+	for (i = 0; i < ARRAY_SIZE(offsets); i++) {
+		pid = fork();
+		if (!pid)
+			_exit(keep_deadlines_at(self->name, offsets[i]));
+		EXPECT_EQ(0, status_of(pid))
+			TH_LOG("offset %d", offsets[i]);
+	}
+}
+
 TEST(bad_input_is_refused)
 {
 	static const struct {
