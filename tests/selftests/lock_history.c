@@ -9,6 +9,7 @@
  * and each thread that waits must get the lock, and rest, without anything
  * happening that might wake it for another reason.
  */
+#define _GNU_SOURCE		/* gettid, tgkill */
 #include <chring.h>
 #include <errno.h>
 #include <pthread.h>
@@ -42,12 +43,14 @@
 /**
  * struct seat - what one thread after the other does, as processes come and go
  * @actor: who has the seat
+ * @tid: the thread, 0 before it has begun
  * @rested: the last round of which it saw the calm, with nothing under way
  * @count: operations in @log
  * @log: what they all did
  */
 struct seat {
 	uint32_t actor;
+	int tid;
 	int rested;
 	uint32_t count;
 	struct operation log[MAX_LOG];
@@ -284,6 +287,7 @@ static void *work(void *data)
 	struct job *job = data;
 	int calm;
 
+	show(&job->seat->tid, gettid());
 	while (!see(&job->board->over)) {
 		calm = see(&job->board->calm);
 		if (calm || is_full(job->seat)) {
@@ -330,6 +334,7 @@ static void start(struct _test_data_torture *self, int number, int threads)
 
 	for (i = 0; i < threads; i++) {
 		seat[i].actor = ++self->actors;
+		seat[i].tid = 0;
 		seat[i].rested = 0;
 	}
 	self->seed++;
@@ -393,6 +398,19 @@ static void count_waiters(struct _test_data_torture *self)
 	end(operation, waiters_of(&self->handle));
 }
 
+/*
+ * A signal for the whole process would do for one thread at most, but another
+ * may see it, restart its call, and queue anew without a word of it.
+ */
+static void interrupt_one(struct _test_data_torture *self, int number,
+			  int threads)
+{
+	int thread = rand_r(&self->seed) % threads;
+	struct seat *seat = &self->board->seat[number * threads + thread];
+
+	tgkill(self->pid[number], see(&seat->tid), SIGUSR1);
+}
+
 static void storm(struct _test_data_torture *self, int processes, int threads)
 {
 	long long until = in_ms(STORM_MS);
@@ -409,7 +427,7 @@ static void storm(struct _test_data_torture *self, int processes, int threads)
 			start(self, number, threads);
 			break;
 		case 1 ... 4:
-			kill(self->pid[number], SIGUSR1);
+			interrupt_one(self, number, threads);
 			break;
 		default:
 			count_waiters(self);
