@@ -5,6 +5,8 @@
 #include <linux/types.h>
 #include <linux/uidgid.h>
 
+#include "subject.h"
+
 struct chring_lock;
 struct net;
 struct netlink_ext_ack;
@@ -15,16 +17,6 @@ struct user_namespace;
 #define CHRING_ACCESS_WRITE	2
 #define CHRING_ACCESS_READ	4
 #define CHRING_ACCESS_MODES	0666
-
-/**
- * struct chring_subject - who asks
- * @uid: the user, or INVALID_UID where it is not sure to ask of its own accord
- * @admin: has CAP_NET_ADMIN over the network namespace
- */
-struct chring_subject {
-	kuid_t uid;
-	bool admin;
-};
 
 int chring_access_create(struct user_namespace *ns, const char *name,
 			 kuid_t owner, bool admin,

@@ -5,8 +5,11 @@
  * Documentation/netlink/specs/chring.yaml.
  */
 
+#include <linux/cred.h>
 #include <linux/ctype.h>
+#include <linux/file.h>
 #include <net/genetlink.h>
+#include <net/sock.h>
 
 #include "generated/netlink.h"
 #include "netlink.h"
@@ -33,6 +36,31 @@ int chring_nl_check_name(const struct nlattr *attr,
 	NL_SET_ERR_MSG_ATTR(extack, attr,
 			    "name must be printable ASCII without white space");
 	return -EINVAL;
+}
+
+/**
+ * chring_nl_subject - who asks
+ * @skb: the request
+ * @net: the network namespace that it is about
+ *
+ * A process can be made to write what it does not know to a socket that
+ * somebody else opened: that counts for nothing.
+ *
+ * Context: process, of who made the request.
+ */
+struct chring_subject chring_nl_subject(const struct sk_buff *skb,
+					const struct net *net)
+{
+	const struct socket *sock = NETLINK_CB(skb).sk->sk_socket;
+	struct chring_subject subject = {
+		.uid = INVALID_UID,
+		.admin = netlink_ns_capable(skb, net->user_ns, CAP_NET_ADMIN),
+	};
+
+	if (sock && sock->file &&
+	    uid_eq(sock->file->f_cred->fsuid, current_fsuid()))
+		subject.uid = current_fsuid();
+	return subject;
 }
 
 /**

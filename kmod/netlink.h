@@ -2,10 +2,13 @@
 #ifndef CHRING_NETLINK_H
 #define CHRING_NETLINK_H
 
+#include "subject.h"
+
 struct chring_address;
 struct chring_net;
 struct chring_service;
 struct genl_info;
+struct net;
 struct netlink_callback;
 struct netlink_ext_ack;
 struct nlattr;
@@ -27,6 +30,8 @@ struct chring_nl_dump {
 
 int chring_nl_check_name(const struct nlattr *attr,
 			 struct netlink_ext_ack *extack);
+struct chring_subject chring_nl_subject(const struct sk_buff *skb,
+					const struct net *net);
 int chring_nl_find_service_locked(struct genl_info *info, struct chring_net *cn,
 				  unsigned int type,
 				  struct chring_service **service);

@@ -15,25 +15,6 @@
 #include "message_lock.h"
 #include "netlink.h"
 
-/*
- * Who asks. A process can be made to write what it does not know to a socket
- * that somebody else opened: that counts for nothing.
- */
-static struct chring_subject subject_of(const struct sk_buff *skb,
-					const struct net *net)
-{
-	const struct socket *sock = NETLINK_CB(skb).sk->sk_socket;
-	struct chring_subject subject = {
-		.uid = INVALID_UID,
-		.admin = netlink_ns_capable(skb, net->user_ns, CAP_NET_ADMIN),
-	};
-
-	if (sock && sock->file &&
-	    uid_eq(sock->file->f_cred->fsuid, current_fsuid()))
-		subject.uid = current_fsuid();
-	return subject;
-}
-
 /* INVALID_UID where there is none given. */
 static int get_uid_attr(const struct genl_info *info, kuid_t *uid)
 {
@@ -94,7 +75,7 @@ static int get_changes(const struct genl_info *info,
 
 int chring_nl_lock_new_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct chring_subject subject = subject_of(skb, genl_info_net(info));
+	struct chring_subject subject = chring_nl_subject(skb, genl_info_net(info));
 	struct chring_lock_changes changes = {};
 	int err;
 
@@ -113,7 +94,7 @@ int chring_nl_lock_new_doit(struct sk_buff *skb, struct genl_info *info)
 
 int chring_nl_lock_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct chring_subject subject = subject_of(skb, genl_info_net(info));
+	struct chring_subject subject = chring_nl_subject(skb, genl_info_net(info));
 	struct chring_lock_changes changes = {};
 	int err;
 
@@ -140,7 +121,7 @@ typedef int (*lock_fn)(struct chring_lockspace *space, const char *name,
 
 static int do_by_name(struct sk_buff *skb, struct genl_info *info, lock_fn fn)
 {
-	struct chring_subject subject = subject_of(skb, genl_info_net(info));
+	struct chring_subject subject = chring_nl_subject(skb, genl_info_net(info));
 
 	if (GENL_REQ_ATTR_CHECK(info, CHRING_A_LOCK_NAME))
 		return -EINVAL;
@@ -188,7 +169,7 @@ static int put_by_name(struct sk_buff *msg, const struct sk_buff *skb,
 		       struct genl_info *info)
 {
 	struct chring_lockspace *space = chring_lockspace(genl_info_net(info));
-	struct chring_subject subject = subject_of(skb, genl_info_net(info));
+	struct chring_subject subject = chring_nl_subject(skb, genl_info_net(info));
 	const struct nlattr *name = info->attrs[CHRING_A_LOCK_NAME];
 	struct chring_lock *lock;
 	int err;
@@ -251,7 +232,7 @@ static int dump_lock(struct sk_buff *skb, struct netlink_callback *cb,
 int chring_nl_lock_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct chring_lockspace *space = chring_lockspace(sock_net(skb->sk));
-	struct chring_subject subject = subject_of(cb->skb, sock_net(skb->sk));
+	struct chring_subject subject = chring_nl_subject(cb->skb, sock_net(skb->sk));
 	struct chring_nl_dump *state = chring_nl_dump_state(cb);
 	struct chring_lock *lock;
 	unsigned long id;

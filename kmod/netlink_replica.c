@@ -87,41 +87,43 @@ static int parse_replicas(struct genl_info *info, unsigned long takes,
 	return 0;
 }
 
-typedef int (*replicas_fn)(struct net *net, const struct nlattr *name,
-			   struct chring_replica_args *args, unsigned int nr,
+typedef int (*replicas_fn)(const struct chring_replicas_request *request,
 			   struct netlink_ext_ack *extack);
 
-static int change_replicas(struct genl_info *info, unsigned long takes,
-			   replicas_fn fn)
+static int change_replicas(const struct sk_buff *skb, struct genl_info *info,
+			   unsigned long takes, replicas_fn fn)
 {
-	struct chring_replica_args *args;
-	unsigned int nr;
+	struct chring_replicas_request request = {
+		.net = genl_info_net(info),
+		.service = info->attrs[CHRING_A_REPLICAS_SERVICE],
+		.subject = chring_nl_subject(skb, genl_info_net(info)),
+	};
 	int err;
 
-	err = parse_replicas(info, takes, &args, &nr);
+	err = parse_replicas(info, takes, &request.args, &request.nr);
 	if (err)
 		return err;
-	err = fn(genl_info_net(info), info->attrs[CHRING_A_REPLICAS_SERVICE],
-		 args, nr, info->extack);
-	kvfree(args);
+	err = fn(&request, info->extack);
+	kvfree(request.args);
 	return err;
 }
 
 int chring_nl_replica_new_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	return change_replicas(info, TAKES(NAME) | TAKES(FD) | TAKES(WEIGHT),
+	return change_replicas(skb, info,
+			       TAKES(NAME) | TAKES(FD) | TAKES(WEIGHT),
 			       chring_replica_new);
 }
 
 int chring_nl_replica_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	return change_replicas(info, TAKES(NAME) | TAKES(WEIGHT),
+	return change_replicas(skb, info, TAKES(NAME) | TAKES(WEIGHT),
 			       chring_replica_set);
 }
 
 int chring_nl_replica_del_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	return change_replicas(info, TAKES(NAME), chring_replica_del);
+	return change_replicas(skb, info, TAKES(NAME), chring_replica_del);
 }
 
 static int put_replica_by_name(struct sk_buff *msg, struct genl_info *info,

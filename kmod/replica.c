@@ -119,30 +119,50 @@ static bool at_home(const struct chring_service *service, const struct sock *sk)
 	return inet_sk(sk)->inet_sport == service->address.port;
 }
 
+/* Who is not an administrator may do with what is its own. */
+static int check_user(const struct chring_subject *subject, kuid_t uid,
+		      const struct nlattr *attr, struct netlink_ext_ack *extack)
+{
+	if (subject->admin || uid_eq(subject->uid, uid))
+		return 0;
+	NL_SET_ERR_MSG_ATTR(extack, attr,
+			    "socket is another user's: this needs CAP_NET_ADMIN");
+	return -EPERM;
+}
+
 static struct sock *sock_get(struct chring_service *service,
+			     const struct chring_subject *subject,
 			     const struct chring_replica_args *args,
 			     struct netlink_ext_ack *extack)
 {
 	const struct sock *peer;
 	struct sock *sk;
+	int err;
 
 	NL_SET_BAD_ATTR(extack, args->fd_attr);
 	sk = chring_target_get(args->fd, service->net, &service->address,
 			       service->owner, extack);
 	if (IS_ERR(sk))
 		return sk;
+	err = check_user(subject, sock_i_uid(sk), args->fd_attr, extack);
+	if (err)
+		goto put;
+	err = -EEXIST;
 	if (find_sock(service, sk)) {
 		NL_SET_ERR_MSG(extack, "socket is a replica's already");
-		sock_put(sk);
-		return ERR_PTR(-EEXIST);
+		goto put;
 	}
+	err = -EADDRNOTAVAIL;
 	peer = at_home(service, sk) ? group_peer(service) : NULL;
 	if (peer && !chring_group_shared(peer, sk)) {
 		NL_SET_ERR_MSG(extack, "socket does not share the service's port");
-		sock_put(sk);
-		return ERR_PTR(-EADDRNOTAVAIL);
+		goto put;
 	}
 	return sk;
+
+put:
+	sock_put(sk);
+	return ERR_PTR(err);
 }
 
 /* The anchor on another port of a listener */
@@ -227,6 +247,7 @@ static void replica_free_rcu(struct rcu_head *rcu)
 }
 
 static int replica_link(struct chring_net *cn, struct chring_service *service,
+			const struct chring_subject *subject,
 			struct chring_replica_args *args,
 			struct netlink_ext_ack *extack)
 {
@@ -241,13 +262,14 @@ static int replica_link(struct chring_net *cn, struct chring_service *service,
 	replica = replica_alloc(args);
 	if (!replica)
 		return -ENOMEM;
-	sk = sock_get(service, args, extack);
+	sk = sock_get(service, subject, args, extack);
 	if (IS_ERR(sk)) {
 		err = PTR_ERR(sk);
 		goto free;
 	}
 	replica->sk = sk;
 	replica->port = inet_sk(sk)->inet_sport;
+	replica->uid = sock_i_uid(sk);
 	replica->inode = sock_i_ino(sk);
 	if (!at_home(service, sk)) {
 		replica->aside = aside_get(service, sk, extack);
@@ -397,9 +419,11 @@ static int replicas_publish(struct chring_net *cn,
 }
 
 static int replicas_add(struct chring_net *cn, struct chring_service *service,
-			struct chring_replica_args *args, unsigned int nr,
+			const struct chring_replicas_request *request,
 			struct netlink_ext_ack *extack)
 {
+	struct chring_replica_args *args = request->args;
+	unsigned int nr = request->nr;
 	unsigned int i;
 	int err = 0;
 
@@ -407,7 +431,8 @@ static int replicas_add(struct chring_net *cn, struct chring_service *service,
 	sweep_service(cn, service);
 	queue_delayed_work(system_unbound_wq, &cn->sweep, SWEEP_INTERVAL);
 	for (i = 0; i < nr; i++) {
-		err = replica_link(cn, service, &args[i], extack);
+		err = replica_link(cn, service, &request->subject, &args[i],
+				   extack);
 		if (err)
 			goto unlink;
 	}
@@ -429,58 +454,62 @@ unlink:
 
 typedef int (*replicas_fn)(struct chring_net *cn,
 			   struct chring_service *service,
-			   struct chring_replica_args *args, unsigned int nr,
+			   const struct chring_replicas_request *request,
 			   struct netlink_ext_ack *extack);
 
-static int for_service(struct net *net, const struct nlattr *name,
-		       replicas_fn fn, struct chring_replica_args *args,
-		       unsigned int nr, struct netlink_ext_ack *extack)
+static int for_service(const struct chring_replicas_request *request,
+		       replicas_fn fn, struct netlink_ext_ack *extack)
 {
-	struct chring_net *cn = chring_net(net);
+	const struct chring_subject *subject = &request->subject;
+	struct chring_net *cn = chring_net(request->net);
 	struct chring_service *service;
 	int err;
 
 	mutex_lock(&cn->lock);
-	service = chring_service_active_locked(cn, name, extack);
-	if (IS_ERR(service))
+	service = chring_service_active_locked(cn, request->service, extack);
+	if (IS_ERR(service)) {
 		err = PTR_ERR(service);
-	else
-		err = fn(cn, service, args, nr, extack);
+	} else if (!subject->admin && !uid_eq(subject->uid, service->owner)) {
+		NL_SET_ERR_MSG_ATTR(extack, request->service,
+				    "this needs CAP_NET_ADMIN, or to be the service's owner");
+		err = -EPERM;
+	} else {
+		err = fn(cn, service, request, extack);
+	}
 	mutex_unlock(&cn->lock);
 	return err;
 }
 
 /**
  * chring_replica_new - add replicas to a service
- * @net: network namespace
- * @name: the attribute with the service's name
- * @args: the replicas; @fd is of the caller
- * @nr: number of them, at least 1
+ * @request: the replicas; descriptors are the caller's
  * @extack: says why not, and which attribute it is about
  *
  * All or none are added, and steered to from the same moment on.
  *
  * Context: may sleep; current is who made the request. Takes the lock of the
  * namespace's services, inside it the locks of chring_anchor_join().
- * Return: 0; -ENOENT or -EBUSY for the service; -EEXIST for a name or a socket
- * that is there; -ENOSPC over a limit; -ENOMEM; what chring_target_get() and
- * chring_anchor_join() return.
+ * Return: 0; -ENOENT or -EBUSY for the service; -EPERM for who is neither an
+ * administrator nor the owner of service and sockets; -EEXIST for a name or a
+ * socket that is there; -ENOSPC over a limit; -ENOMEM; what chring_target_get()
+ * and chring_anchor_join() return.
  */
-int chring_replica_new(struct net *net, const struct nlattr *name,
-		       struct chring_replica_args *args, unsigned int nr,
+int chring_replica_new(const struct chring_replicas_request *request,
 		       struct netlink_ext_ack *extack)
 {
-	return for_service(net, name, replicas_add, args, nr, extack);
+	return for_service(request, replicas_add, extack);
 }
 
 /* Finds what each of @args names, none of them twice */
 static int replicas_find(struct chring_service *service,
-			 struct chring_replica_args *args, unsigned int nr,
+			 const struct chring_replicas_request *request,
 			 struct netlink_ext_ack *extack)
 {
+	struct chring_replica_args *args = request->args;
 	unsigned int i, k;
+	int err;
 
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < request->nr; i++) {
 		args[i].replica = chring_replica_find_locked(service,
 							     args[i].name);
 		if (!args[i].replica) {
@@ -488,6 +517,10 @@ static int replicas_find(struct chring_service *service,
 					    "no replica of this name");
 			return -ENOENT;
 		}
+		err = check_user(&request->subject, args[i].replica->uid,
+				 args[i].name_attr, extack);
+		if (err)
+			return err;
 		for (k = 0; k < i; k++) {
 			if (args[k].replica == args[i].replica) {
 				NL_SET_ERR_MSG_ATTR(extack, args[i].name_attr,
@@ -516,15 +549,17 @@ static void member_resize(struct chring_net *cn, struct chring_service *service,
 }
 
 static int replicas_set(struct chring_net *cn, struct chring_service *service,
-			struct chring_replica_args *args, unsigned int nr,
+			const struct chring_replicas_request *request,
 			struct netlink_ext_ack *extack)
 {
+	struct chring_replica_args *args = request->args;
+	unsigned int nr = request->nr;
 	struct chring_table *table;
 	unsigned int i;
 	u32 more = 0;
 	int err;
 
-	err = replicas_find(service, args, nr, extack);
+	err = replicas_find(service, request, extack);
 	if (err)
 		return err;
 	table = chring_table_alloc(service);
@@ -558,36 +593,34 @@ free:
 
 /**
  * chring_replica_set - change the weights of replicas
- * @net: network namespace
- * @name: the attribute with the service's name
- * @args: names and new weights
- * @nr: number of them, at least 1
+ * @request: their names and new weights
  * @extack: says why not, and which attribute it is about
  *
  * All or none are changed, from the same moment on.
  *
  * Context: may sleep; takes the lock of the namespace's services.
- * Return: 0; -ENOENT; -EBUSY; -EINVAL for a replica named twice; -ENOSPC over
- * a limit, which the old and the new virtual nodes have to fit together;
- * -ENOMEM.
+ * Return: 0; -ENOENT; -EBUSY; -EPERM as chring_replica_new(); -EINVAL for a
+ * replica named twice; -ENOSPC over a limit, which the old and the new virtual
+ * nodes have to fit together; -ENOMEM.
  */
-int chring_replica_set(struct net *net, const struct nlattr *name,
-		       struct chring_replica_args *args, unsigned int nr,
+int chring_replica_set(const struct chring_replicas_request *request,
 		       struct netlink_ext_ack *extack)
 {
-	return for_service(net, name, replicas_set, args, nr, extack);
+	return for_service(request, replicas_set, extack);
 }
 
 static int replicas_del(struct chring_net *cn, struct chring_service *service,
-			struct chring_replica_args *args, unsigned int nr,
+			const struct chring_replicas_request *request,
 			struct netlink_ext_ack *extack)
 {
+	struct chring_replica_args *args = request->args;
 	struct chring_table *table = NULL;
+	unsigned int nr = request->nr;
 	LIST_HEAD(leaving);
 	unsigned int i;
 	int err;
 
-	err = replicas_find(service, args, nr, extack);
+	err = replicas_find(service, request, extack);
 	if (err)
 		return err;
 	if (service->nr_replicas > nr) {
@@ -603,23 +636,20 @@ static int replicas_del(struct chring_net *cn, struct chring_service *service,
 
 /**
  * chring_replica_del - remove replicas from a service
- * @net: network namespace
- * @name: the attribute with the service's name
- * @args: names
- * @nr: number of them, at least 1
+ * @request: their names
  * @extack: says why not, and which attribute it is about
  *
  * All or none are removed. Their sockets are left as they are; what they have
  * accepted stays theirs.
  *
  * Context: may sleep; takes the lock of the namespace's services.
- * Return: 0; -ENOENT; -EBUSY; -EINVAL for a replica named twice; -ENOMEM.
+ * Return: 0; -ENOENT; -EBUSY; -EPERM as chring_replica_new(); -EINVAL for a
+ * replica named twice; -ENOMEM.
  */
-int chring_replica_del(struct net *net, const struct nlattr *name,
-		       struct chring_replica_args *args, unsigned int nr,
+int chring_replica_del(const struct chring_replicas_request *request,
 		       struct netlink_ext_ack *extack)
 {
-	return for_service(net, name, replicas_del, args, nr, extack);
+	return for_service(request, replicas_del, extack);
 }
 
 /**

@@ -8,6 +8,7 @@
 #include <uapi/linux/chring.h>
 
 #include "ring.h"
+#include "subject.h"
 #include "target.h"
 
 struct chring_address;
@@ -28,6 +29,7 @@ struct work_struct;
  * @weight: share of the flows, relative to the other replicas
  * @slots: slots of the table that it owns
  * @sk: its socket, with a reference
+ * @uid: user that the socket was of when it was added
  * @inode: inode number that the socket has, or had
  * @port: port that the socket has while it is alive, in network order
  * @aside: anchor on that port where it is not the service's, or NULL
@@ -42,6 +44,7 @@ struct chring_replica {
 	u32 weight;
 	u32 slots;
 	struct sock *sk;
+	kuid_t uid;
 	unsigned long inode;
 	__be16 port;
 	struct chring_anchor *aside;
@@ -80,14 +83,27 @@ struct chring_replica_args {
 	struct chring_vnode *vnodes;
 };
 
-int chring_replica_new(struct net *net, const struct nlattr *name,
-		       struct chring_replica_args *args, unsigned int nr,
+/**
+ * struct chring_replicas_request - a request that concerns replicas
+ * @net: network namespace
+ * @service: the attribute with the name of the replicas' service
+ * @subject: who asks
+ * @args: the replicas
+ * @nr: number of them, at least 1
+ */
+struct chring_replicas_request {
+	struct net *net;
+	const struct nlattr *service;
+	struct chring_subject subject;
+	struct chring_replica_args *args;
+	unsigned int nr;
+};
+
+int chring_replica_new(const struct chring_replicas_request *request,
 		       struct netlink_ext_ack *extack);
-int chring_replica_set(struct net *net, const struct nlattr *name,
-		       struct chring_replica_args *args, unsigned int nr,
+int chring_replica_set(const struct chring_replicas_request *request,
 		       struct netlink_ext_ack *extack);
-int chring_replica_del(struct net *net, const struct nlattr *name,
-		       struct chring_replica_args *args, unsigned int nr,
+int chring_replica_del(const struct chring_replicas_request *request,
 		       struct netlink_ext_ack *extack);
 struct chring_replica *chring_replica_find_locked(struct chring_service *service,
 						  const char *name);

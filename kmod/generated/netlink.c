@@ -183,14 +183,14 @@ static const struct genl_split_ops chring_nl_ops[] = {
 		.doit		= chring_nl_replica_new_doit,
 		.policy		= chring_replica_new_nl_policy,
 		.maxattr	= CHRING_A_REPLICAS_REPLICA,
-		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+		.flags		= GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= CHRING_CMD_REPLICA_SET,
 		.doit		= chring_nl_replica_set_doit,
 		.policy		= chring_replica_set_nl_policy,
 		.maxattr	= CHRING_A_REPLICAS_REPLICA,
-		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+		.flags		= GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= CHRING_CMD_REPLICA_GET,
@@ -211,7 +211,7 @@ static const struct genl_split_ops chring_nl_ops[] = {
 		.doit		= chring_nl_replica_del_doit,
 		.policy		= chring_replica_del_nl_policy,
 		.maxattr	= CHRING_A_REPLICAS_REPLICA,
-		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+		.flags		= GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= CHRING_CMD_LOOKUP,

@@ -326,7 +326,8 @@ int chring_service_del(struct chring *chring, const char *name);
  * A service takes over its port with its first replicas: give all of them at
  * once, or the first has the whole load until the others come.
  *
- * Needs CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ * Needs CAP_NET_ADMIN in the user namespace that owns the network namespace, or
+ * that this user is the owner of the service, and of the sockets.
  *
  * Return: 0, or for a socket that cannot be a replica
  *
@@ -366,7 +367,7 @@ int chring_replica_new(struct chring *chring, const char *service,
  * @replicas: array of the replicas' names and new weights
  * @count: its number of elements, at least 1
  *
- * Needs CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ * Needs the privilege that chring_replica_new() does.
  *
  * Return: 0; -ENOENT where there is no such service or replica; -EINVAL for a
  * weight out of range or a name given twice; -ENOSPC where that makes more
@@ -411,7 +412,7 @@ int chring_replica_dump(struct chring *chring, const char *service,
  * @count: its number of elements, at least 1
  *
  * Their sockets are left as they are.
- * Needs CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ * Needs the privilege that chring_replica_new() does.
  *
  * Return: 0; -ENOENT where there is no such service or replica; -EINVAL for a
  * name given twice; -EMSGSIZE; -EPERM without the privilege; -ENOMEM.
