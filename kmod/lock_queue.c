@@ -47,7 +47,7 @@ MODULE_PARM_DESC(handoff_us, "Wait after which an adaptive lock is handed over")
  * @lock: frozen; caller holds its lock, and a reference
  * @wakeup: what has come of it
  *
- * Context: process, or a work item, with no other lock that the woken could
+ * Context: process, with no other lock that the woken could
  * want; releases the lock's lock.
  */
 void chring_queue_unlock(struct chring_lock *lock, struct chring_wakeup *wakeup)

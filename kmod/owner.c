@@ -38,16 +38,11 @@ static void end_work(struct work_struct *work)
 	kfree(owner);
 }
 
-static void death_work(struct work_struct *work)
-{
-	struct chring_owner *owner = container_of(work, struct chring_owner,
-						  death);
-
-	owner_died(owner);
-	chring_owner_put(owner);
-}
-
-/* Whoever takes the address space down runs this: anybody, who may not wait. */
+/*
+ * Whoever takes the address space down runs this: anybody, who may sleep, and
+ * holds no lock of ours. What the owner held is passed on here and now: a work
+ * item would make the next holder wait for a context switch more.
+ */
 static bool invalidate(struct mmu_interval_notifier *notifier,
 		       const struct mmu_notifier_range *range,
 		       unsigned long seq)
@@ -58,8 +53,10 @@ static bool invalidate(struct mmu_interval_notifier *notifier,
 	if (range->event != MMU_NOTIFY_RELEASE)
 		return true;
 	WRITE_ONCE(owner->dead, true);
-	if (refcount_inc_not_zero(&owner->refs))
-		queue_work(owner_wq, &owner->death);
+	if (refcount_inc_not_zero(&owner->refs)) {
+		owner_died(owner);
+		chring_owner_put(owner);
+	}
 	return true;
 }
 
@@ -91,7 +88,6 @@ static struct chring_owner *owner_alloc(struct mm_struct *mm)
 	refcount_set(&owner->refs, 1);
 	spin_lock_init(&owner->lock);
 	INIT_LIST_HEAD(&owner->handles);
-	INIT_WORK(&owner->death, death_work);
 	INIT_WORK(&owner->end, end_work);
 	err = mmu_interval_notifier_insert(&owner->notifier, mm,
 					   ULONG_MAX - PAGE_SIZE + 1, PAGE_SIZE,
@@ -144,7 +140,7 @@ struct chring_owner *chring_owner_get_current(void)
  * chring_owner_put - drop a reference
  * @owner: the owner
  *
- * Context: any but the owner's own callback.
+ * Context: any.
  */
 void chring_owner_put(struct chring_owner *owner)
 {
@@ -182,7 +178,8 @@ void chring_owner_remove(struct chring_owner *owner, struct list_head *handle)
 
 /**
  * chring_owner_init - begin to see deaths
- * @died: called for each owner that has died, in a work item
+ * @died: called for each owner that has died, by whoever takes it down; it may
+ *	sleep, but not wait for what that may hold
  *
  * Context: may sleep.
  * Return: 0, or -ENOMEM.
@@ -190,7 +187,7 @@ void chring_owner_remove(struct chring_owner *owner, struct list_head *handle)
 int __init chring_owner_init(void (*died)(struct chring_owner *owner))
 {
 	owner_died = died;
-	owner_wq = alloc_workqueue("chring", WQ_UNBOUND | WQ_HIGHPRI, 0);
+	owner_wq = alloc_workqueue("chring", WQ_UNBOUND, 0);
 	return owner_wq ? 0 : -ENOMEM;
 }
 

@@ -20,8 +20,7 @@ struct pid;
  * @handles: what is to be told of the death
  * @dead: nothing runs in it any more
  * @tgid: the process that it was first seen in
- * @death: work: tell of the death
- * @end: work: give it up
+ * @end: work: give it up, which waits for the callback
  */
 struct chring_owner {
 	struct mmu_interval_notifier notifier;
@@ -31,7 +30,6 @@ struct chring_owner {
 	struct list_head handles;
 	bool dead;
 	struct pid *tgid;
-	struct work_struct death;
 	struct work_struct end;
 };
 
