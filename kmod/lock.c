@@ -131,8 +131,10 @@ static int try_locked(struct chring_waiter *waiter, u32 flags,
 		chring_queue_pass_on_locked(lock, wakeup);
 		return err ?: 1;
 	}
-	if (!list_empty(&waiter->node))
+	if (!list_empty(&waiter->node)) {
+		chring_queue_tried_locked(lock, waiter);
 		return 0;
+	}
 	if (flags & CHRING_ACQUIRE_TRY)
 		return -EBUSY;
 	if (is_deadlock(waiter->handle, flags))

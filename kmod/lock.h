@@ -132,7 +132,8 @@ struct chring_grant {
  * @handle: for whom
  * @task: who waits
  * @grant: to be filled in
- * @since: when it came into the queue, ns
+ * @nudged: it was woken to try
+ * @since: when it first tried in vain after that, ns; KTIME_MAX before
  * @status: 0 while it waits, then 1 or a negative errno; whoever sets it takes
  *	it off the queue before and does not touch it afterwards
  */
@@ -141,6 +142,7 @@ struct chring_waiter {
 	struct chring_handle *handle;
 	struct task_struct *task;
 	struct chring_grant *grant;
+	bool nudged;
 	u64 since;
 	int status;
 };

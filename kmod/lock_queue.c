@@ -7,8 +7,10 @@
  * a woken CPU would displace the waker and then spin for what it holds.
  *
  * A lock that is released while there are waiters is handed over to the first
- * of them. In an adaptive lock that happens only once it has waited for
- * handoff_us: before, it is nudged, to try its luck against newcomers. A nudge
+ * of them. In an adaptive lock that happens only handoff_us after it has tried
+ * in vain: before, it is nudged, to try its luck against newcomers. Time in the
+ * queue does not count, or else a queue that is slow to go through would have
+ * the lock handed over each time, which is what makes it slow. A nudge
  * clears WAITERS, so that newcomers come and go without the kernel until the
  * nudged has had a look. It must not be lost:
  *
@@ -102,9 +104,22 @@ void chring_queue_add_locked(struct chring_lock *lock,
 			     struct chring_waiter *waiter)
 {
 	lockdep_assert_held(&lock->lock);
-	waiter->since = ktime_get_ns();
+	waiter->since = KTIME_MAX;
 	list_add_tail(&waiter->node, &lock->waiters);
 	lock->nr_waiters++;
+}
+
+/**
+ * chring_queue_tried_locked - a waiter had a look, and others have the lock
+ * @lock: caller holds its lock
+ * @waiter: in the queue
+ */
+void chring_queue_tried_locked(struct chring_lock *lock,
+			       struct chring_waiter *waiter)
+{
+	lockdep_assert_held(&lock->lock);
+	if (waiter->nudged && waiter->since == KTIME_MAX)
+		waiter->since = ktime_get_ns();
 }
 
 /**
@@ -175,6 +190,12 @@ int chring_queue_take_locked(struct chring_handle *handle,
 	return 0;
 }
 
+static void nudge(struct chring_waiter *waiter, struct chring_wakeup *wakeup)
+{
+	waiter->nudged = true;
+	wakeup->nudged = true;
+}
+
 /**
  * chring_queue_pass_on_locked - see to it that a lock is not left lying
  * @lock: frozen; caller holds its lock
@@ -201,5 +222,5 @@ void chring_queue_pass_on_locked(struct chring_lock *lock,
 	    !chring_queue_take_locked(first->handle, first->grant))
 		chring_queue_finish_locked(lock, first, 1);
 	else
-		wakeup->nudged = true;
+		nudge(first, wakeup);
 }

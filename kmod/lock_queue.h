@@ -28,6 +28,8 @@ struct chring_waiter *chring_queue_first_locked(struct chring_lock *lock);
 bool chring_queue_is_overdue(const struct chring_waiter *waiter);
 void chring_queue_add_locked(struct chring_lock *lock,
 			     struct chring_waiter *waiter);
+void chring_queue_tried_locked(struct chring_lock *lock,
+			       struct chring_waiter *waiter);
 void chring_queue_remove_locked(struct chring_lock *lock,
 				struct chring_waiter *waiter);
 void chring_queue_finish_locked(struct chring_lock *lock,
