@@ -61,6 +61,12 @@
 
 #define THREADS (N + 1)			/* 0 is nobody */
 
+/* What came of a waiter's chance */
+#define NONE 0
+#define NUDGED 1			/* it was woken to try */
+#define TRIED 2				/* in vain */
+#define OVERDUE 3			/* and that was handoff_us ago */
+
 /* The word, and the page that the kernel alone writes */
 byte seq = FIRST, owner;
 bool W, K;
@@ -73,7 +79,7 @@ bool nudged;				/* a wake-up without hand-over is due */
 chan queue = [N] of { byte };
 byte news;				/* dead token + 1, or 0 */
 bool granted[THREADS];
-bool was_nudged[THREADS];
+byte chance[THREADS];			/* of a waiter, to get it as others do */
 
 /* The scheduler's, and a waiter's frame on its stack */
 bool running[THREADS];
@@ -197,15 +203,36 @@ inline take(thread)
 }
 
 /*
- * How long the first waiter has waited is not modelled: it may be overdue or
- * not, but once it was nudged, and not served, it is.
+ * How long ago the first waiter has tried in vain is not modelled: it may be
+ * overdue or not, but once it was passed by again, it is.
  */
 #ifdef BUG_NO_HANDOFF
-#define IS_DUE (!ADAPTIVE || news)
+#define IS_DUE(waiter) (!ADAPTIVE || news)
+#define IS_EARLY(waiter) (ADAPTIVE && !news)
 #else
-#define IS_DUE true
+#define IS_DUE(waiter) (!ADAPTIVE || news || chance[waiter] >= TRIED)
+#define IS_EARLY(waiter) (ADAPTIVE && !news && chance[waiter] != OVERDUE)
 #endif
-#define IS_EARLY(waiter) (ADAPTIVE && !news && !was_nudged[waiter])
+
+inline nudge(waiter)
+{
+	if
+	:: chance[waiter] == NONE -> chance[waiter] = NUDGED
+	:: chance[waiter] == TRIED -> chance[waiter] = OVERDUE
+	:: else
+	fi;
+	nudged = true
+}
+
+inline tried()
+{
+	if
+#ifndef BUG_TRIES_UNCOUNTED
+	:: chance[_pid] == NUDGED -> chance[_pid] = TRIED
+#endif
+	:: else
+	fi
+}
 
 /* Nobody holds the lock: whose turn is it? Sets @next to who is to be woken. */
 inline pass_on(next)
@@ -214,12 +241,9 @@ inline pass_on(next)
 	:: len(queue) > 0 && !next ->
 		queue ? <next>;
 		if
-		:: IS_DUE -> queue ? next; take(next); granted[next] = true
+		:: IS_DUE(next) -> queue ? next; take(next); granted[next] = true
 		:: IS_EARLY(next) ->
-#ifndef BUG_NO_HANDOFF
-			was_nudged[next] = true;
-#endif
-			nudged = true;
+			nudge(next);
 #ifdef BUG_WAKE_NOBODY
 			next = 0;
 #endif
@@ -246,7 +270,7 @@ inline acquired(e, s)
 	atomic {
 		running[_pid] = true;
 		granted[_pid] = false;
-		was_nudged[_pid] = false;
+		chance[_pid] = NONE;
 		frame[_pid] = false;
 		got = false;
 #ifndef LIVE
@@ -361,7 +385,8 @@ slow:
 				dequeue(_pid);
 				take(_pid);
 				got = true
-			:: !granted[_pid] && (holder || !IS_FIRST) && IS_QUEUED
+			:: !granted[_pid] && (holder || !IS_FIRST) && IS_QUEUED ->
+				tried()
 			:: !granted[_pid] && (holder || !IS_FIRST) && !IS_QUEUED ->
 				if
 				:: !holder -> pass_on(next)
@@ -457,7 +482,7 @@ give_up:
 	:: !got ->
 		atomic {
 			frame[_pid] = false; running[_pid] = true;
-			was_nudged[_pid] = false;
+			chance[_pid] = NONE;
 			if
 			:: IS(DIES) -> goto dead
 			:: IS(LEAVES) -> waits[_pid] = false; goto again
