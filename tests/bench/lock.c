@@ -59,6 +59,7 @@ static const struct subject *const subjects[] = {
 	NULL,
 };
 
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 #define CACHE_LINE	64
 
 struct process {
@@ -92,6 +93,7 @@ static const char *bench_list;
 static const char *subject_list;
 static int only_procs;
 static int rounds = ROUNDS;
+static int this_round;
 static FILE *samples;
 static double loops_per_ns;
 static double ticks_per_ns;
@@ -273,13 +275,40 @@ static long long contention_round(const struct subject *subject,
 	return took;
 }
 
+/* What each process of a subject has done in the rounds of a setting so far. */
+static unsigned long *operations_of(const struct subject *subject)
+{
+	static unsigned long operations[ARRAY_SIZE(subjects)][PROCESSES];
+	int i = 0;
+
+	while (subjects[i] != subject)
+		i++;
+	if (!this_round)
+		memset(operations[i], 0, sizeof(operations[i]));
+	return operations[i];
+}
+
+static double fairness_of(const unsigned long *operations, int procs)
+{
+	unsigned long least = -1UL;
+	unsigned long most = 0;
+	int i;
+
+	for (i = 0; i < procs; i++) {
+		if (operations[i] < least)
+			least = operations[i];
+		if (operations[i] > most)
+			most = operations[i];
+	}
+	return most ? (double)least / most : 0;
+}
+
 static void contention(const struct subject *subject,
 		       const struct setting *setting)
 {
 	long long took = contention_round(subject, setting);
+	unsigned long *operations = operations_of(subject);
 	uint64_t longest_wait = 0;
-	unsigned long least = -1UL;
-	unsigned long most = 0;
 	unsigned long all = 0;
 	int i;
 
@@ -287,10 +316,7 @@ static void contention(const struct subject *subject,
 		struct process *process = &shared->processes[i];
 
 		all += process->ops;
-		if (process->ops < least)
-			least = process->ops;
-		if (process->ops > most)
-			most = process->ops;
+		operations[i] += process->ops;
 		if (process->longest_wait > longest_wait)
 			longest_wait = process->longest_wait;
 	}
@@ -298,8 +324,9 @@ static void contention(const struct subject *subject,
 		errx(1, "%s does not exclude: %lu operations, but %lu counted",
 		     subject->name, all, shared->counter);
 	sample("throughput", subject, setting, all * 1e9 / took, "ops/s");
-	sample("fairness", subject, setting,
-	       most ? (double)least / most : 0, "min/max");
+	if (this_round == rounds - 1)
+		sample("fairness", subject, setting,
+		       fairness_of(operations, setting->procs), "min/max");
 	sample("max_wait", subject, setting, longest_wait / ticks_per_ns, "ns");
 }
 
@@ -500,6 +527,8 @@ static void memory(const struct subject *subject, const struct setting *setting)
 			gate_pass(&begin);
 			subject->idle(i * share, share);
 			gate_pass(&made);
+			if (subject->forget)
+				subject->forget(i * share, share);
 			_exit(0);
 		}
 	}
@@ -536,11 +565,10 @@ static void measure(void (*bench)(const struct subject *,
 		    const struct setting *setting)
 {
 	const struct subject *const *subject;
-	int round;
 
 	if (only_procs && setting->procs != only_procs)
 		return;
-	for (round = 0; round < rounds; round++) {
+	for (this_round = 0; this_round < rounds; this_round++) {
 		for (subject = subjects; *subject; subject++) {
 			if (!listed(subject_list, (*subject)->name))
 				continue;

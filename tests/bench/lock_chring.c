@@ -72,6 +72,46 @@ static void open_idle(unsigned int first, unsigned int count, unsigned int flags
 	}
 }
 
+static struct chring *connect_here(void)
+{
+	struct chring *chring = chring_alloc();
+
+	if (!chring)
+		errx(1, "chring_alloc");
+	check(chring_open(chring), "chring_open");
+	return chring;
+}
+
+/* Locks that nobody has open, until they are deleted. */
+static void made_idle(unsigned int first, unsigned int count)
+{
+	char name[CHRING_NAME_MAX + 1];
+	const struct chring_lock_request request = {
+		.name = name,
+		.owner = CHRING_LOCK_KEEP,
+		.group = CHRING_LOCK_KEEP,
+	};
+	struct chring *chring = connect_here();
+
+	while (count--) {
+		snprintf(name, sizeof(name), "bench/made/%u", first++);
+		check(chring_lock_new(chring, &request), "chring_lock_new");
+	}
+	chring_free(chring);
+}
+
+static void made_forget(unsigned int first, unsigned int count)
+{
+	struct chring *chring = connect_here();
+	char name[CHRING_NAME_MAX + 1];
+
+	while (count--) {
+		snprintf(name, sizeof(name), "bench/made/%u", first++);
+		check(chring_lock_del(chring, name), "chring_lock_del");
+	}
+	chring_free(chring);
+}
+
 static void mapped_idle(unsigned int first, unsigned int count)
 {
 	open_idle(first, count, 0);
@@ -93,7 +133,7 @@ const struct subject chring_adaptive_subject = {
 	.name = "chring-adaptive", .crash_safe = true,
 	.create = chring_create, .open = adaptive_open,
 	.lock = chring_lock, .unlock = chring_unlock, .pairs = chring_pairs,
-	.destroy = chring_destroy,
+	.destroy = chring_destroy, .idle = made_idle, .forget = made_forget,
 };
 
 const struct subject chring_fifo_subject = {

@@ -18,6 +18,7 @@
  * @destroy: removes what @create made
  * @idle: makes so many locks, numbered from @first, and leaves them idle until
  *	the process ends; NULL if that shows nothing that others do not
+ * @forget: removes what @idle made; NULL if that goes with the process
  */
 struct subject {
 	const char *name;
@@ -30,6 +31,7 @@ struct subject {
 	void (*pairs)(unsigned long count);
 	void (*destroy)(void);
 	void (*idle)(unsigned int first, unsigned int count);
+	void (*forget)(unsigned int first, unsigned int count);
 };
 
 /* Defines @pairs of a subject whose functions begin with @prefix. */
