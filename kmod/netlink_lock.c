@@ -54,7 +54,7 @@ static int get_changes(const struct genl_info *info,
 
 	if (mode && nla_get_u32(mode) & ~CHRING_ACCESS_MODES) {
 		NL_SET_ERR_MSG_ATTR(info->extack, mode,
-				    "mode has other bits than those to read and write");
+				    "mode must be of bits to read and write, 0666 at most");
 		return -EINVAL;
 	}
 	if (mode) {

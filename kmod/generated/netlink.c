@@ -112,7 +112,7 @@ static const struct nla_policy chring_lookup_nl_policy[CHRING_A_LOOKUP_LOCAL_IPV
 /* CHRING_CMD_LOCK_NEW - do */
 static const struct nla_policy chring_lock_new_nl_policy[CHRING_A_LOCK_STRICT + 1] = {
 	[CHRING_A_LOCK_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
-	[CHRING_A_LOCK_MODE] = NLA_POLICY_MAX(NLA_U32, 438),
+	[CHRING_A_LOCK_MODE] = { .type = NLA_U32, },
 	[CHRING_A_LOCK_UID] = { .type = NLA_U32, },
 	[CHRING_A_LOCK_GID] = { .type = NLA_U32, },
 	[CHRING_A_LOCK_DISCIPLINE] = NLA_POLICY_MAX(NLA_U32, 1),
@@ -122,7 +122,7 @@ static const struct nla_policy chring_lock_new_nl_policy[CHRING_A_LOCK_STRICT + 
 /* CHRING_CMD_LOCK_SET - do */
 static const struct nla_policy chring_lock_set_nl_policy[CHRING_A_LOCK_DISCIPLINE + 1] = {
 	[CHRING_A_LOCK_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
-	[CHRING_A_LOCK_MODE] = NLA_POLICY_MAX(NLA_U32, 438),
+	[CHRING_A_LOCK_MODE] = { .type = NLA_U32, },
 	[CHRING_A_LOCK_UID] = { .type = NLA_U32, },
 	[CHRING_A_LOCK_GID] = { .type = NLA_U32, },
 	[CHRING_A_LOCK_DISCIPLINE] = NLA_POLICY_MAX(NLA_U32, 1),

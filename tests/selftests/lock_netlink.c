@@ -424,7 +424,7 @@ TEST_F(locks, are_refused_what_they_cannot_be)
 				   CHRING_A_LOCK_UID, BOB));
 	EXPECT_EQ(-EINVAL, lock_put(session, CHRING_CMD_LOCK_NEW, "x",
 				    CHRING_A_LOCK_MODE, 0100));
-	EXPECT_EQ(-ERANGE, lock_put(session, CHRING_CMD_LOCK_NEW, "x",
+	EXPECT_EQ(-EINVAL, lock_put(session, CHRING_CMD_LOCK_NEW, "x",
 				    CHRING_A_LOCK_MODE, 01000));
 	EXPECT_EQ(-EINVAL, lock_put(session, CHRING_CMD_LOCK_NEW, "x",
 				    CHRING_A_LOCK_UID, -1));

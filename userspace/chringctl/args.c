@@ -229,7 +229,8 @@ enum status next_mode(struct args *args, uint32_t *mode)
 		return status;
 	if (!*word || strlen(word) > 4 ||
 	    word[strspn(word, "01234567")] || (strtoul(word, NULL, 8) & ~0666))
-		return mistake("mode must be octal, of read and write bits like 640, not '%s'", word);
+		return mistake("mode must be octal, of read and write bits like 640, not '%s'",
+			       word);
 	*mode = strtoul(word, NULL, 8);
 	return STATUS_DONE;
 }
