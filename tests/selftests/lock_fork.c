@@ -341,7 +341,7 @@ TEST_F(forked, handle_in_use_by_threads_can_be_forked)
 TEST_F(forked, exec_gives_the_lock_up_and_no_descriptor_on)
 {
 	static const char script[] =
-		"ls -l /proc/self/fd | grep chring || echo && sleep 1000";
+		"ls -l /proc/self/fd | grep chring || echo && exec sleep 1000";
 	struct chring_lock *lock;
 	int pipes[2];
 	pid_t child;
@@ -384,6 +384,106 @@ TEST_F(forked, child_without_rights_is_refused)
 		      untouched_is_odd(self->lock));
 	}
 	EXPECT_EQ(0, status_of(child));
+}
+
+/* ---- handing over */
+
+/* In a child: the parent's handle becomes this process's, with the lock. */
+static int heir_by_adoption_is_odd(struct chring_lock *lock, int fd,
+				   uint64_t token)
+{
+	struct chring_lock *ours;
+	pid_t child;
+
+	if (chring_lock_adopt(&ours, fd, 1) != -EINVAL)
+		return 1;
+	if (chring_lock_adopt(&ours, fd, 0) != 1)
+		return 2;
+	if (chring_lock_token(ours) <= token || !chring_lock_is_held(ours) ||
+	    strcmp(lock_state(ours), "mine, 0 wait"))
+		return 3;
+	if (chring_lock_adopt(&ours, fd, 0) != -EALREADY)
+		return 4;
+	/* It is as any other handle, */
+	if (chring_lock_acquire(ours) != -EDEADLK ||
+	    chring_lock_try(lock) != -EBUSY)
+		return 5;
+	if (chring_lock_release(ours) || chring_lock_try(lock) ||
+	    chring_lock_release(lock) || chring_lock_acquire(ours))
+		return 6;
+	/* but in a child. */
+	child = fork();
+	if (!child)
+		_exit(chring_lock_acquire(ours) != -ESTALE ||
+		      chring_lock_try(ours) != -ESTALE ||
+		      untouched_is_odd(ours));
+	if (status_of(child))
+		return 7;
+	if (!chring_lock_is_held(ours))
+		return 8;
+	chring_lock_close(ours);
+	return 0;
+}
+
+TEST_F(forked, lock_is_handed_over_to_a_child)
+{
+	int fd = dup(chring_lock_fd(self->lock));
+	struct chring_lock *other;
+	pid_t child;
+
+	ASSERT_EQ(0, chring_lock_open(&other, "l", 0, 0));
+	child = fork();
+	if (!child)
+		_exit(heir_by_adoption_is_odd(other, fd, self->token));
+	EXPECT_EQ(0, status_of(child));
+	EXPECT_FALSE(chring_lock_is_held(self->lock));
+	EXPECT_EQ(-ESTALE, chring_lock_release(self->lock));
+	/* It was closed, so nobody died with it. */
+	EXPECT_EQ(0, chring_lock_try(other));
+	EXPECT_LT(self->token + 3, chring_lock_token(other));
+	chring_lock_close(other);
+	close(fd);
+}
+
+TEST_F(forked, adopted_handle_without_the_lock_acquires_it)
+{
+	int fd = dup(chring_lock_fd(self->lock));
+	struct chring_lock *ours;
+	pid_t child;
+
+	ASSERT_EQ(0, chring_lock_release(self->lock));
+	child = fork();
+	if (!child)
+		_exit(chring_lock_adopt(&ours, fd, CHRING_LOCK_ANY_THREAD) ||
+		      chring_lock_is_held(ours) || chring_lock_token(ours) ||
+		      chring_lock_acquire(ours) ||
+		      chring_lock_token(ours) <= self->token ||
+		      !chring_lock_is_held(ours));
+	/* Which it dies with. */
+	EXPECT_EQ(0, status_of(child));
+	chring_lock_close(self->lock);
+	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	EXPECT_EQ((int)CHRING_NEWS_OWNER_DIED, chring_lock_acquire(self->lock));
+	EXPECT_EQ(self->token + 1, chring_lock_dead_token(self->lock));
+	close(fd);
+}
+
+TEST_F(forked, what_is_no_handle_is_not_adopted)
+{
+	struct chring_lock *untouched = (void *)self, *lock = untouched;
+	int null = open("/dev/null", O_RDWR);
+	int fd = chring_lock_fd(self->lock);
+	int device = open("/dev/chring", O_RDWR);
+
+	EXPECT_EQ(-EBADF, chring_lock_adopt(&lock, -1, 0));
+	EXPECT_EQ(-ENOTTY, chring_lock_adopt(&lock, null, 0));
+	EXPECT_EQ(-ENOTTY, chring_lock_adopt(&lock, device, 0));
+	EXPECT_EQ(-EALREADY, chring_lock_adopt(&lock, fd, 0));
+	chring_lock_shutdown(self->lock);
+	EXPECT_EQ(-ESTALE, chring_lock_adopt(&lock, fd, 0));
+	EXPECT_EQ(untouched, lock);
+	close(null);
+	close(device);
 }
 
 #define CHILDREN 4

@@ -466,6 +466,70 @@ TEST_F(lock, death_of_the_holder_is_told_once)
 	EXPECT_EQ(0U, chring_lock_dead_token(self->two));
 }
 
+/* ---- shutting down */
+
+static struct chring_lock *ended;
+
+static void end_by_signal(int signal)
+{
+	chring_lock_shutdown(ended);
+	_exit(signal);
+}
+
+/* By a signal that comes while it holds the lock, or waits for it. */
+TEST_F(lock, shutdown_by_a_signal_is_no_death)
+{
+	bool holds;
+	pid_t child;
+	int status;
+
+	for (holds = false;; holds = true) {
+		ASSERT_EQ(0, chring_lock_acquire(self->one));
+		child = fork();
+		if (!child) {
+			ended = self->one;
+			signal(SIGTERM, end_by_signal);
+			chring_lock_acquire(self->one);
+			for (;;)
+				pause();
+		}
+		ASSERT_TRUE(lock_waits(self->two, 1));
+		if (holds) {
+			ASSERT_EQ(0, chring_lock_release(self->one));
+			ASSERT_TRUE(lock_waits(self->two, 0));
+			ASSERT_TRUE(lock_is(self->two, "held, 0 wait"));
+		}
+		kill(child, SIGTERM);
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		EXPECT_TRUE(WIFEXITED(status));
+		EXPECT_EQ(SIGTERM, WEXITSTATUS(status));
+		if (holds)
+			break;
+		EXPECT_STREQ("mine, 0 wait", lock_state(self->one));
+		ASSERT_EQ(0, chring_lock_release(self->one));
+	}
+	EXPECT_STREQ("free, 0 wait", lock_state(self->one));
+	EXPECT_EQ(0, chring_lock_acquire(self->one));
+}
+
+TEST_F(lock, shutdown_ends_the_handle_and_who_waits_by_it)
+{
+	struct taker taker;
+
+	ASSERT_EQ(0, chring_lock_acquire(self->two));
+	ASSERT_TRUE(begin(&taker, self->one, take));
+	ASSERT_TRUE(lock_waits(self->two, 1));
+	chring_lock_shutdown(self->one);
+	pthread_join(taker.thread, NULL);
+	EXPECT_EQ(-ESTALE, taker.ret);
+	EXPECT_STREQ("mine, 0 wait", lock_state(self->two));
+	chring_lock_shutdown(self->two);
+	EXPECT_FALSE(chring_lock_is_held(self->two));
+	EXPECT_EQ(-ESTALE, chring_lock_release(self->two));
+	chring_lock_shutdown(self->two);
+	EXPECT_STREQ(strerror(ESTALE), lock_state(self->two));
+}
+
 /* ---- what cannot be opened */
 
 TEST(odd_arguments_open_nothing)
@@ -481,6 +545,8 @@ TEST(odd_arguments_open_nothing)
 		{ "a\n", CHRING_LOCK_CREATE, 0, -EINVAL },
 		{ "caf\xc3\xa9", CHRING_LOCK_CREATE, 0, -EINVAL },
 		{ "l", CHRING_LOCK_EXCLUSIVE, 0, -EINVAL },
+		{ "l", CHRING_LOCK_FIFO, 0, -EINVAL },
+		{ "l", CHRING_LOCK_STRICT, 0, -EINVAL },
 		{ "l", CHRING_LOCK_CREATE | 1U << 31, 0, -EINVAL },
 		{ "l", CHRING_LOCK_CREATE | 1U << 7, 0, -EINVAL },
 		{ "l", CHRING_LOCK_CREATE, 01000, -EINVAL },
@@ -503,8 +569,8 @@ TEST(odd_arguments_open_nothing)
 	memset(name, 'x', sizeof(name));
 	for (i = sizeof(name) - 1; i > CHRING_NAME_MAX; i /= 2) {
 		name[i] = '\0';
-		EXPECT_GT(0, chring_lock_open(&lock, name, CHRING_LOCK_CREATE,
-					      0));
+		EXPECT_EQ(-EINVAL, chring_lock_open(&lock, name,
+						    CHRING_LOCK_CREATE, 0));
 	}
 	name[CHRING_NAME_MAX] = '\0';
 	ASSERT_EQ(0, chring_lock_open(&lock, name, CHRING_LOCK_CREATE, 0));

@@ -45,6 +45,19 @@ bool lock_waits(struct chring_lock *lock, unsigned int waiters)
 	return false;
 }
 
+/* Wait until a lock is as lock_state() says. */
+bool lock_is(struct chring_lock *lock, const char *state)
+{
+	long end = milliseconds() + WAIT_MS;
+
+	while (strcmp(lock_state(lock), state)) {
+		if (milliseconds() >= end)
+			return false;
+		pause_ms(1);
+	}
+	return true;
+}
+
 int lock_break(const char *name)
 {
 	struct chring *chring = chring_alloc();

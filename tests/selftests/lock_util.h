@@ -9,6 +9,7 @@
 
 const char *lock_state(struct chring_lock *lock);
 bool lock_waits(struct chring_lock *lock, unsigned int waiters);
+bool lock_is(struct chring_lock *lock, const char *state);
 int lock_break(const char *name);
 
 #endif /* CHRING_TESTS_LOCK_UTIL_H */

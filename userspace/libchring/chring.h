@@ -604,6 +604,7 @@ const char *chring_event_name(uint32_t type);
  * @waiters: how many acquisitions wait
  * @handles: how many handles there are
  * @news: CHRING_NEWS_... that the next holder will be told
+ * @dead_token: where there is @news, of the holder that it is of
  */
 struct chring_lock_status {
 	char name[CHRING_NAME_MAX + 1];
@@ -620,6 +621,7 @@ struct chring_lock_status {
 	uint32_t waiters;
 	uint32_t handles;
 	uint32_t news;
+	uint64_t dead_token;
 };
 
 /**
@@ -662,7 +664,8 @@ struct chring_lock_request {
  * that CHRING_LOCK_EXCLUSIVE is not asked again. Any way to fork will do.
  *
  * The functions can be called from several threads at once, all but
- * chring_lock_close(), and not from signal handlers.
+ * chring_lock_close(), and not from signal handlers, but for
+ * chring_lock_shutdown().
  */
 struct chring_lock;
 
@@ -671,9 +674,9 @@ struct chring_lock;
  * @lock: set to a handle, to be closed with chring_lock_close(); untouched
  *	where this fails
  * @name: 1 to CHRING_NAME_MAX bytes of printable ASCII without white space
- * @flags: CHRING_LOCK_CREATE and so on; CHRING_LOCK_FIFO and
- *	CHRING_LOCK_STRICT say what a new lock is to be, and are passed over
- *	where it is there
+ * @flags: CHRING_LOCK_CREATE and so on; with CHRING_LOCK_CREATE also
+ *	CHRING_LOCK_EXCLUSIVE, and what a new lock is to be, CHRING_LOCK_FIFO
+ *	and CHRING_LOCK_STRICT: a lock that is there stays as it is
  * @mode: with CHRING_LOCK_CREATE, permissions of a new lock, as open(2) has
  *	them, but for the umask; 0 is 0600. Acquiring needs the permission to
  *	write
@@ -695,7 +698,8 @@ struct chring_lock;
  * - -ENODEV: there is no /dev/chring, the module is not loaded
  * - -ENOENT: there is no such lock, and CHRING_LOCK_CREATE is not given
  * - -EEXIST: there is one, with CHRING_LOCK_EXCLUSIVE
- * - -EINVAL, -ENAMETOOLONG: a name, flags or a mode that cannot be
+ * - -EINVAL: a name, flags or a mode that cannot be; flags that need
+ *	CHRING_LOCK_CREATE without it
  * - -EACCES: the lock's permissions let this user neither read nor write
  * - -EPERM: this user may not make locks, or not with this name
  * - -EDQUOT: the user has as many locks or handles as may be
@@ -703,6 +707,29 @@ struct chring_lock;
  */
 int chring_lock_open(struct chring_lock **lock, const char *name,
 		     unsigned int flags, mode_t mode);
+
+/**
+ * chring_lock_adopt - make a handle of another process this one's
+ * @lock: set to the handle, to be closed with chring_lock_close(); untouched
+ *	where this fails
+ * @fd: a descriptor that is chring_lock_fd() there: a copy that was inherited,
+ *	or came in a message (SCM_RIGHTS). It is the handle's if this succeeds:
+ *	give a duplicate where it is needed otherwise
+ * @flags: CHRING_LOCK_ANY_THREAD, or 0
+ *
+ * So a lock is handed over without being free in between. What the other
+ * process held this thread holds then, by a new token, chring_lock_token(): the
+ * other has lost it, and must do nothing but chring_lock_close(): acquiring by a
+ * handle that was given away may spoil the lock's word (CHRING_NEWS_CORRUPT). In
+ * a child that this process forks, the adopted handle is -ESTALE: it has no name
+ * to be opened anew by.
+ *
+ * Return: 1 where the lock is held with the handle; 0 where it is not, also
+ * since the other process has died meanwhile; -EALREADY where the handle is this
+ * process's; -ESTALE where it is closed, or a third process adopts it; -ENOTTY
+ * where @fd is no handle; -EINVAL for other flags; -EBADF, -ENFILE, -ENOMEM.
+ */
+int chring_lock_adopt(struct chring_lock **lock, int fd, unsigned int flags);
 
 /**
  * chring_lock_try - acquire a lock that is free
@@ -726,7 +753,8 @@ int chring_lock_try(struct chring_lock *lock);
  * - -EDEADLK: this thread holds the lock by this handle, or the process does
  *	and has no other thread
  * - -EACCES: the lock's permissions did not let who opened the handle write
- * - -ESTALE: another process has adopted the handle
+ * - -ESTALE: the handle was shut down; or another process has adopted it, where
+ *	the kernel was asked
  * - -EOVERFLOW: the lock has run out of tokens
  * - in a child that uses the handle first, what chring_lock_open() returns
  */
@@ -796,6 +824,19 @@ uint64_t chring_lock_dead_token(const struct chring_lock *lock);
  * chring_lock_open() returns where that fails.
  */
 int chring_lock_fd(struct chring_lock *lock);
+
+/**
+ * chring_lock_shutdown - release what a handle holds, and end it
+ * @lock: the handle
+ *
+ * Unlike the other functions this one may be called from a signal handler, and
+ * while threads acquire: they get -ESTALE. It is for handlers that end the
+ * process, which would be a death with the lock otherwise: a handler that has
+ * interrupted a function of @lock must not return to it. All that is left to be
+ * done to the handle is chring_lock_close(). Nothing happens in a child that has
+ * not used the handle.
+ */
+void chring_lock_shutdown(const struct chring_lock *lock);
 
 /**
  * chring_lock_close - close a handle, which releases what it holds

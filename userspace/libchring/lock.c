@@ -73,6 +73,7 @@ struct binding {
 	uint64_t dead_token;
 };
 
+/* A handle that was adopted has no name, by which to bind another process. */
 struct chring_lock {
 	struct binding *binding;
 	unsigned int flags;
@@ -146,6 +147,16 @@ static struct binding *bound(const struct chring_lock *lock)
 
 static int spins;
 
+static void describe_handle(struct binding *binding, int fd, uint32_t id,
+			    uint32_t lock_flags)
+{
+	binding->fd = fd;
+	binding->owner = (uint64_t)id << CHRING_LOCK_OWNER_SHIFT;
+	binding->refused = OWNER_MASK | CHRING_LOCK_FLAGS;
+	if (!(lock_flags & CHRING_LOCK_FIFO))
+		binding->refused &= ~CHRING_LOCK_WAITERS;
+}
+
 static int open_handle(const struct chring_lock *lock, unsigned int flags,
 		       struct binding *binding)
 {
@@ -171,11 +182,7 @@ static int open_handle(const struct chring_lock *lock, unsigned int flags,
 	if (fd < 0)
 		return -err;
 
-	binding->fd = fd;
-	binding->owner = (uint64_t)request.id << CHRING_LOCK_OWNER_SHIFT;
-	binding->refused = OWNER_MASK | CHRING_LOCK_FLAGS;
-	if (!(request.lock_flags & CHRING_LOCK_FIFO))
-		binding->refused &= ~CHRING_LOCK_WAITERS;
+	describe_handle(binding, fd, request.id, request.lock_flags);
 	return 0;
 }
 
@@ -223,18 +230,28 @@ static void choose_spins(void)
 	__atomic_store_n(&spins, SPINS, __ATOMIC_RELAXED);
 }
 
+static struct binding *alloc_binding(void)
+{
+	struct binding *binding;
+
+	binding = aligned_alloc(CACHE_LINE, sizeof(*binding));
+	if (!binding)
+		return NULL;
+	memset(binding, 0, sizeof(*binding));
+	binding->generation = generation_of_process();
+	binding->held = NEVER_HELD;
+	return binding;
+}
+
 static int bind_handle(const struct chring_lock *lock, unsigned int flags,
 		       struct binding **bound_to)
 {
 	struct binding *binding;
 	int ret;
 
-	binding = aligned_alloc(CACHE_LINE, sizeof(*binding));
+	binding = alloc_binding();
 	if (!binding)
 		return -ENOMEM;
-	memset(binding, 0, sizeof(*binding));
-	binding->generation = generation_of_process();
-	binding->held = NEVER_HELD;
 	ret = open_handle(lock, flags, binding);
 	if (ret < 0) {
 		free(binding);
@@ -282,6 +299,8 @@ static int bind_here(struct chring_lock *lock, struct binding **bound_to)
 	if (*bound_to)
 		return 0;
 
+	if (!*lock->name)
+		return -ESTALE;
 	parents = __atomic_load_n(&lock->binding, __ATOMIC_ACQUIRE);
 	ret = bind_handle(lock, lock->flags & ~CHRING_LOCK_EXCLUSIVE, &ours);
 	if (ret < 0)
@@ -325,6 +344,16 @@ CHRING_EXPORT int chring_lock_open(struct chring_lock **lock, const char *name,
 	made->flags &= ~CHRING_LOCK_EXCLUSIVE;
 	*lock = made;
 	return 0;
+}
+
+CHRING_EXPORT void chring_lock_shutdown(const struct chring_lock *lock)
+{
+	const struct binding *binding = bound(lock);
+	int err = errno;
+
+	if (binding)
+		ioctl(binding->fd, CHRING_IOC_CLOSE);
+	errno = err;
 }
 
 CHRING_EXPORT void chring_lock_close(struct chring_lock *lock)
@@ -372,6 +401,43 @@ static inline void hold(struct binding *binding, uint64_t token, uint64_t word)
 	__atomic_store_n(&binding->thread, this_thread(), __ATOMIC_RELAXED);
 	__atomic_store_n(&binding->token, token, __ATOMIC_RELEASE);
 	__atomic_store_n(&binding->held, word, __ATOMIC_RELEASE);
+}
+
+CHRING_EXPORT int chring_lock_adopt(struct chring_lock **lock, int fd,
+				    unsigned int flags)
+{
+	struct chring_lock_adopt request = { .size = sizeof(request) };
+	struct binding *binding;
+	struct chring_lock *made;
+	int ret;
+
+	if (flags & ~CHRING_LOCK_ANY_THREAD)
+		return -EINVAL;
+	ret = make_generation();
+	if (ret < 0)
+		return ret;
+	made = calloc(1, sizeof(*made) + 1);
+	binding = made ? alloc_binding() : NULL;
+	if (!binding) {
+		free(made);
+		return -ENOMEM;
+	}
+	if (ioctl(fd, CHRING_IOC_ADOPT, &request)) {
+		ret = -errno;
+		free(binding);
+		free(made);
+		return ret;
+	}
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	describe_handle(binding, fd, request.id, request.lock_flags);
+	map_word(binding);
+	choose_spins();
+	if (request.token)
+		hold(binding, request.token, request.word);
+	made->binding = binding;
+	made->flags = flags;
+	*lock = made;
+	return !!request.token;
 }
 
 /* Whether the lock is held as @held and @token say. */
@@ -653,8 +719,6 @@ CHRING_EXPORT const char *chring_lock_strerror(int err)
 		return "there is no such lock";
 	case EEXIST:
 		return "there is such a lock already";
-	case ENAMETOOLONG:
-		return "the name is longer than 63 bytes";
 	case EDQUOT:
 		return "this user has as many locks or handles as may be";
 	case EBUSY:

@@ -137,6 +137,7 @@ static int parse_lock(struct chring *chring, struct nlmsghdr *reply,
 	lock->waiters = chring_get_uint(attrs[CHRING_A_LOCK_WAITERS]);
 	lock->handles = chring_get_uint(attrs[CHRING_A_LOCK_HANDLES]);
 	lock->news = chring_get_uint(attrs[CHRING_A_LOCK_NEWS]);
+	lock->dead_token = chring_get_uint(attrs[CHRING_A_LOCK_DEAD_TOKEN]);
 	return 0;
 }
 
