@@ -169,6 +169,37 @@ signalled()	# SIGNALS
 	[ -e "$files/signals" ] && [ "$(xargs <"$files/signals")" = "$1" ]
 }
 
+# Before it starts the command: chringctl ends, and nobody has died.
+signal_before_the_command_releases_the_lock()
+{
+	local signal number
+
+	for signal in TERM:15 INT:2 HUP:1; do
+		number=${signal#*:} signal=${signal%:*}
+		LD_PRELOAD=$here/signal_in_setenv.so SIGNAL=$number \
+			env --default-signal=INT \
+			chringctl lock run a -- touch "$files/never"
+		! differs "status after $signal" $((128 + number)) $? &&
+		chringctl lock run a timeout 0 -- env >"$files/out" &&
+		! grep -q CHRING_OWNER_DIED "$files/out" || return
+	done
+	! [ -e "$files/never" ]
+}
+
+signal_ends_who_waits()
+{
+	local waiter status=0
+
+	hold a || return
+	chringctl lock run a -- touch "$files/never" &
+	waiter=$!
+	children+=("$waiter")
+	wait_until waits a 1 && kill -TERM "$waiter" || return
+	wait "$waiter" || status=$?
+	! differs "status of who waits" 143 $status && wait_until waits a 0 &&
+	touch "$files/end.$job" && ended 42 && ! [ -e "$files/never" ] && free a
+}
+
 # A terminal sends them to both: the command is not to see two.
 signal_of_a_terminal_comes_once()
 {
@@ -328,6 +359,49 @@ holder_is_shown()
 	fails 2 'no lock' lock show a
 }
 
+has_news()	# NAME
+{
+	json "it[0]['news']" lock show "$1" 2>/dev/null
+}
+
+# A holder that has died, and then a word that cannot be.
+scribble()	# NAME
+{
+	/usr/bin/python3 -IS - "$1" <<-'END'
+		import ctypes, fcntl, mmap, os, struct, sys
+		name = ctypes.create_string_buffer(sys.argv[1].encode())
+		device = os.open('/dev/chring', os.O_RDWR)
+		request = struct.pack('=IIQIIII', 32, 0, ctypes.addressof(name),
+		                      len(name.value), 0, 0, 0)
+		handle = fcntl.ioctl(device, 0xc700, bytearray(request))
+		word = mmap.mmap(handle, 4096)
+		word[:8] = struct.pack('Q', 2 ** 64 - 16)
+	END
+}
+
+all_news_are_shown()
+{
+	local token
+
+	hold a || return
+	token=$(tr '\0' '\n' <"/proc/$job/environ" |
+		sed -n 's/^CHRING_TOKEN=//p')
+	json "it[0]['news'] == [] and 'dead-token' not in it[0]" lock show a &&
+	kill -KILL "$pid" && ended 137 &&
+	wait_until has_news a &&
+	json "it[0]['news'] == ['owner-died'] and
+	      it[0]['dead-token'] == $token" lock show a &&
+	scribble a &&
+	json "it[0]['news'] == ['owner-died', 'corrupt'] and it[0]['strict'] and
+	      it[0]['dead-token'] == $token" lock show a &&
+	ends 0 lock show a &&
+	grep -q "waiters 0 news owner-died,corrupt dead-token $token" \
+		"$files/out" &&
+	chringctl lock run a -- env >"$files/out" &&
+	grep -qx "CHRING_OWNER_DIED=$token" "$files/out" &&
+	grep -qx "CHRING_CORRUPT=$token" "$files/out"
+}
+
 lock_that_was_added_stays_until_deleted()
 {
 	ends 0 lock add stay mode 640 owner nobody group 7 fifo strict &&
@@ -395,7 +469,9 @@ tests=(
 	command_that_cannot_be_run_is_told_as_env_does
 	what_fails_before_the_command_is_125 command_sees_lock_and_token
 	holder_that_waits_gets_the_lock_next busy_lock_is_told_with_its_holder
-	signals_go_through_to_the_command signal_of_a_terminal_comes_once
+	signals_go_through_to_the_command
+	signal_before_the_command_releases_the_lock signal_ends_who_waits
+	signal_of_a_terminal_comes_once
 	command_gets_no_descriptor_of_ours
 	killed_holder_is_told_of_and_its_command_ends
 	killed_holder_takes_a_stubborn_command_along_on_loss_kill
@@ -403,7 +479,7 @@ tests=(
 	loss_is_told_once_and_the_outer_lock_is_not_mistaken
 	example_of_the_manual_adds_under_the_lock
 	example_of_the_manual_tells_of_a_dead_holder
-	holder_is_shown lock_that_was_added_stays_until_deleted
+	holder_is_shown all_news_are_shown lock_that_was_added_stays_until_deleted
 	permissions_are_those_of_a_file other_namespace_has_other_locks
 )
 

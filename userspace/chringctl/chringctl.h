@@ -40,16 +40,17 @@ enum status replica_del(struct chring *chring, struct args *args);
 enum status ring_show(struct chring *chring, struct args *args);
 enum status lookup(struct chring *chring, struct args *args);
 enum status monitor(struct chring *chring, struct args *args);
-
-/* Within an object of the output: what is known of it. */
-void service_values(const struct chring_service *service);
-void replica_values(const struct chring_replica *replica);
 enum status lock_run(struct chring *chring, struct args *args);
 enum status lock_show(struct chring *chring, struct args *args);
 enum status lock_add(struct chring *chring, struct args *args);
 enum status lock_set(struct chring *chring, struct args *args);
 enum status lock_del(struct chring *chring, struct args *args);
 enum status lock_break(struct chring *chring, struct args *args);
+
+/* Within an object of the output: what is known of it. */
+void service_values(const struct chring_service *service);
+void replica_values(const struct chring_replica *replica);
+void lock_values(const struct chring_lock_status *lock);
 
 /* args.c: all that return a status print what is wrong with the words */
 enum status mistake(const char *format, ...)
@@ -98,6 +99,7 @@ struct program {
 };
 
 /* program.c */
+void program_end_by(void (*handler)(int signal));
 enum status program_run(struct program *program);
 
 #endif /* CHRINGCTL_H */

@@ -278,6 +278,40 @@ void output_string(enum output_form form, const char *key, const char *value)
 	}
 }
 
+static void json_words(const char *key, const char *const *words, size_t count)
+{
+	size_t i;
+
+	json_key(key);
+	json_open('[');
+	for (i = 0; i < count; i++) {
+		json_separate();
+		json_string(words[i]);
+	}
+	json_close(']');
+}
+
+static void table_words(const char *key, const char *const *words, size_t count)
+{
+	char text[80] = "";
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		strncat(text, i ? "," : "", sizeof(text) - strlen(text) - 1);
+		strncat(text, words[i], sizeof(text) - strlen(text) - 1);
+	}
+	table_add(key, text, false);
+}
+
+void output_words(enum output_form form, const char *key,
+		  const char *const *words, size_t count)
+{
+	if (to_json && form != OUTPUT_TEXT)
+		json_words(key, words, count);
+	else if (!to_json && form != OUTPUT_JSON && count)
+		table_words(key, words, count);
+}
+
 static void add_number(enum output_form form, const char *key, const char *text)
 {
 	if (to_json && form != OUTPUT_TEXT) {

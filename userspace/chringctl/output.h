@@ -9,6 +9,7 @@
 #define OUTPUT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Which of the two a value appears in. */
@@ -33,6 +34,9 @@ void output_array_end(void);
 
 void output_word(enum output_form form, const char *key, const char *value);
 void output_string(enum output_form form, const char *key, const char *value);
+/* In text not at all where there are none. */
+void output_words(enum output_form form, const char *key,
+		  const char *const *words, size_t count);
 void output_number(enum output_form form, const char *key, uint64_t value);
 void output_bool(enum output_form form, const char *key, bool value);
 void output_decimal(enum output_form form, const char *key, double value);

@@ -23,11 +23,32 @@ struct signals {
 	struct sigaction child;
 };
 
+static const int forwarded[] = {
+	SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, 0
+};
+
+/*
+ * Have a function called when one of the signals comes that a program gets, once
+ * there is one: chringctl has to end by it.
+ */
+void program_end_by(void (*handler)(int signal))
+{
+	struct sigaction action = {
+		.sa_handler = handler,
+		.sa_flags = SA_RESETHAND | SA_NODEFER,
+	};
+	struct sigaction old;
+	size_t i;
+
+	for (i = 0; forwarded[i]; i++) {
+		if (!sigaction(forwarded[i], NULL, &old) &&
+		    old.sa_handler != SIG_IGN)
+			sigaction(forwarded[i], &action, NULL);
+	}
+}
+
 static bool take_signals(struct signals *signals)
 {
-	static const int forwarded[] = {
-		SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, 0
-	};
 	struct sigaction standard = { .sa_handler = SIG_DFL };
 	sigset_t mask;
 	size_t i;

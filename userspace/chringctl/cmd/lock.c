@@ -153,32 +153,35 @@ static void print_holder(const struct chring_lock_status *lock)
 	output_number(OUTPUT_BOTH, "waiters", lock->waiters);
 }
 
-static void print_news(uint32_t news)
+static void print_news(const struct chring_lock_status *lock)
 {
 	static const struct {
 		uint32_t bit;
 		const char *name;
-	} names[] = {
+	} news[] = {
 		{ CHRING_NEWS_OWNER_DIED,	"owner-died" },
 		{ CHRING_NEWS_BROKEN,		"broken" },
 		{ CHRING_NEWS_CORRUPT,		"corrupt" },
 		{ }
 	};
-	int i;
+	const char *names[sizeof(news) / sizeof(*news)];
+	size_t count = 0;
+	size_t i;
 
-	/* The latest matters most; there are hardly ever two */
-	for (i = 0; names[i].bit; i++) {
-		if (news & names[i].bit)
-			output_string(OUTPUT_BOTH, "news", names[i].name);
+	for (i = 0; news[i].bit; i++) {
+		if (lock->news & news[i].bit)
+			names[count++] = news[i].name;
 	}
+	output_words(OUTPUT_BOTH, "news", names, count);
+	if (lock->news)
+		output_number(OUTPUT_BOTH, "dead-token", lock->dead_token);
 }
 
-static void print_lock(const struct chring_lock_status *lock)
+void lock_values(const struct chring_lock_status *lock)
 {
 	char mode[8];
 
 	snprintf(mode, sizeof(mode), "%04o", lock->mode);
-	output_object_begin();
 	output_word(OUTPUT_BOTH, "name", lock->name);
 	output_word(OUTPUT_BOTH, "discipline",
 		    lock->flags & CHRING_LOCK_FIFO ? "fifo" : "adaptive");
@@ -191,7 +194,13 @@ static void print_lock(const struct chring_lock_status *lock)
 	output_number(OUTPUT_BOTH, "handles", lock->handles);
 	output_break();
 	print_holder(lock);
-	print_news(lock->news);
+	print_news(lock);
+}
+
+static void print_lock(const struct chring_lock_status *lock)
+{
+	output_object_begin();
+	lock_values(lock);
 	output_object_end();
 }
 

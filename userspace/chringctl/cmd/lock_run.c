@@ -182,6 +182,16 @@ static void take_name(const char *command)
 	prctl(PR_SET_NAME, slash ? slash + 1 : command);
 }
 
+/* What is to be let go when a signal ends chringctl. */
+static const struct chring_lock *lock_in_use;
+
+/* To be ended before the command runs is no death with the lock. */
+static void end(int signal)
+{
+	chring_lock_shutdown(lock_in_use);
+	raise(signal);
+}
+
 enum status lock_run(struct chring *chring, struct args *args)
 {
 	struct job job = { 0 };
@@ -196,6 +206,8 @@ enum status lock_run(struct chring *chring, struct args *args)
 	ret = chring_lock_open(&job.lock, job.name, CHRING_LOCK_CREATE, 0);
 	if (ret < 0)
 		return fail(&job, "open", ret);
+	lock_in_use = job.lock;
+	program_end_by(end);
 
 	ret = acquire(&job);
 	if (ret == -EBUSY || ret == -ETIMEDOUT) {
