@@ -34,11 +34,13 @@ enum status service_show(struct chring *chring, struct args *args);
 enum status service_set(struct chring *chring, struct args *args);
 enum status service_del(struct chring *chring, struct args *args);
 enum status replica_add(struct chring *chring, struct args *args);
+enum status replica_adopt(struct chring *chring, struct args *args);
 enum status replica_show(struct chring *chring, struct args *args);
 enum status replica_set(struct chring *chring, struct args *args);
 enum status replica_del(struct chring *chring, struct args *args);
 enum status ring_show(struct chring *chring, struct args *args);
 enum status lookup(struct chring *chring, struct args *args);
+enum status replica_run(struct chring *chring, struct args *args);
 enum status monitor(struct chring *chring, struct args *args);
 enum status lock_run(struct chring *chring, struct args *args);
 enum status lock_show(struct chring *chring, struct args *args);
@@ -81,9 +83,20 @@ enum status next_endpoint(struct args *args, union chring_address *address);
 void print_endpoint(const union chring_address *local, bool v6only);
 
 /**
+ * struct handed_socket - a socket that a program gets by LISTEN_FDS
+ * @fd: chringctl's descriptor of it, closed when the program has its own
+ * @name: for LISTEN_FDNAMES
+ */
+struct handed_socket {
+	int fd;
+	const char *name;
+};
+
+/**
  * struct program - a program that a command runs
  * @words: its name, or path, and its arguments, then NULL
  * @death_signal: what it gets when chringctl is killed, or 0
+ * @socket: what it gets, or NULL
  * @watched: a descriptor, or -1
  * @on_event: called once, when poll() finds an error at @watched
  * @data: for @on_event
@@ -92,6 +105,7 @@ void print_endpoint(const union chring_address *local, bool v6only);
 struct program {
 	char **words;
 	int death_signal;
+	const struct handed_socket *socket;
 	int watched;
 	void (*on_event)(struct program *program);
 	void *data;

@@ -44,12 +44,18 @@ static const struct command commands[] = {
 	{ "replica", "add",
 	  "SERVICE NAME pid PID [fd N|at ADDRESS:PORT] [weight W] [NAME pid PID ...]...",
 	  "add replicas by their processes, all or none", replica_add },
+	{ "replica", "adopt", "SERVICE pid PID [prefix P] [weight W]",
+	  "add every socket of a running server as a replica, all or none",
+	  replica_adopt },
 	{ "replica", "show", "[SERVICE [NAME]]",
 	  "show one replica, those of a service, or all", replica_show },
 	{ "replica", "set", "SERVICE NAME weight W [NAME weight W]...",
 	  "change the weights of replicas, all or none", replica_set },
 	{ "replica", "del", "SERVICE NAME [NAME]...",
 	  "remove replicas, all or none", replica_del },
+	{ "run", NULL, "SERVICE NAME [replace] [weight W] -- COMMAND...",
+	  "run a command with a socket that is a replica",
+	  replica_run },
 	{ "ring", "show", "SERVICE",
 	  "show how the ring shares a service among its replicas", ring_show },
 	{ "lookup", NULL, "SERVICE from ADDRESS:PORT [to ADDRESS]",
@@ -217,7 +223,8 @@ static enum status run_command(const struct command *command, struct args *args,
 		print_command(stderr, command);
 	}
 	/* 2 might be the program's; env(1) has a status for that. */
-	if (status == STATUS_SYSTEM && command->run == lock_run)
+	if (status == STATUS_SYSTEM &&
+	    (command->run == lock_run || command->run == replica_run))
 		status = STATUS_PASSED + EXIT_CANCELED;
 	return status;
 }

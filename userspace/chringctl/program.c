@@ -2,8 +2,11 @@
 /* A program that a command runs: signals go through to it, its status back. */
 #define _GNU_SOURCE		/* sigset_t of signalfd() */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -15,6 +18,9 @@
 /* As env(1) has them. */
 #define EXIT_CANNOT_RUN	126
 #define EXIT_NOT_FOUND	127
+
+/* The first descriptor of those that are handed over, by the protocol. */
+#define LISTEN_FDS_START 3
 
 /* What a process had before it took signals from a descriptor. */
 struct signals {
@@ -74,6 +80,29 @@ static void give_back_signals(const struct signals *signals)
 	sigprocmask(SIG_SETMASK, &signals->mask, NULL);
 }
 
+/* In the child: as sd_listen_fds(3) expects it. */
+static bool hand_over(const struct handed_socket *socket)
+{
+	char number[16];
+	char *name;
+	char *colon;
+
+	/* dup2() to itself would leave it close-on-exec. */
+	if (socket->fd == LISTEN_FDS_START ?
+	    fcntl(socket->fd, F_SETFD, 0) < 0 :
+	    dup2(socket->fd, LISTEN_FDS_START) < 0)
+		return false;
+
+	/* Colons are between names. */
+	name = strdup(socket->name);
+	while (name && (colon = strchr(name, ':')))
+		*colon = '_';
+	snprintf(number, sizeof(number), "%d", getpid());
+	return name && !setenv("LISTEN_PID", number, 1) &&
+	       !setenv("LISTEN_FDS", "1", 1) &&
+	       !setenv("LISTEN_FDNAMES", name, 1);
+}
+
 /* In the child. */
 static void become(const struct program *program,
 		   const struct signals *signals, pid_t parent)
@@ -86,6 +115,10 @@ static void become(const struct program *program,
 		/* It may have died before it was asked about. */
 		if (getppid() != parent)
 			_exit(EXIT_CANNOT_RUN);
+	}
+	if (program->socket && !hand_over(program->socket)) {
+		failure("cannot hand over the socket: %s", strerror(errno));
+		_exit(EXIT_CANNOT_RUN);
 	}
 	execvp(program->words[0], program->words);
 	status = errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
@@ -158,6 +191,8 @@ enum status program_run(struct program *program)
 	program->pid = fork();
 	if (!program->pid)
 		become(program, &signals, parent);
+	if (program->socket)
+		close(program->socket->fd);
 	if (program->pid < 0)
 		status = failure("cannot fork: %s", strerror(errno));
 	else

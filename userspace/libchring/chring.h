@@ -464,6 +464,33 @@ int chring_socket_from_pid(struct chring *chring, pid_t pid, int protocol,
 			   const union chring_address *local, int fd);
 
 /**
+ * chring_sockets_from_pid - copy all sockets that a running server serves with
+ * @chring: an open handle
+ * @pid: the process; those that it has started, directly or not, are searched
+ *	as well
+ * @protocol: IPPROTO_TCP for listening sockets, IPPROTO_UDP for unconnected
+ *	ones
+ * @local: the address and port that they are bound to, exactly
+ * @fds: set to an array of close-on-exec descriptors: each socket once, those
+ *	of @pid first, in the order of its descriptors, then those that only its
+ *	children have. The caller closes them, as of chring_socket_from_pid(),
+ *	and gives the array to free(). NULL on failure.
+ * @count: set to its number of elements
+ *
+ * A server that makes a socket for each of its workers, as with nginx's
+ * "listen ... reuseport", makes them in the same order whenever it starts.
+ *
+ * Needs the right to ptrace the processes.
+ *
+ * Return: 0; -ESRCH where there is no such process; -ENOENT where it has no
+ * such socket; -EAGAIN where one was closed meanwhile; -ENOMEM; -EPERM,
+ * -EOPNOTSUPP and -EAFNOSUPPORT as of chring_socket_from_pid().
+ */
+int chring_sockets_from_pid(struct chring *chring, pid_t pid, int protocol,
+			    const union chring_address *local, int **fds,
+			    size_t *count);
+
+/**
  * chring_none_name - a word for what becomes of flows that nobody can take
  * @none: from struct chring_service
  *

@@ -62,6 +62,10 @@ int chring_take_service(struct chring *chring, struct nlmsghdr *message,
 int chring_take_replicas(struct chring *chring, struct nlmsghdr *message,
 			 void *arg);
 
+/* family.c */
+int chring_list_family(struct chring *chring, pid_t pid,
+		       struct chring_list *pids);
+
 /* attr.c */
 size_t chring_name_size(const char *name);
 int chring_put_name(struct chring *chring, struct nl_msg *msg, int type,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Copy the socket of a running server: sock_diag tells the inodes of the
- * sockets at an address, /proc/PID/fd which of them are the process's.
+ * Copy sockets of a running server: sock_diag tells the inodes of the sockets
+ * at an address, /proc/PID/fd which of them are a process's.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -155,38 +155,45 @@ static const char *address_text(const union chring_address *address, char *text,
 	return text;
 }
 
-static void take_descriptor(struct search *search, int dir, const char *name)
+/* The socket that an entry of /proc/PID/fd is, where it is one looked for. */
+static struct bound_socket *match_descriptor(struct search *search, int dir,
+					     const char *name)
 {
 	struct bound_socket *socket;
 	unsigned long inode;
 	char text[64];
 	ssize_t length;
-	size_t used;
 
 	length = readlinkat(dir, name, text, sizeof(text) - 1);
 	if (length < 0)
-		return;
+		return NULL;
 	text[length] = '\0';
 	if (sscanf(text, "socket:[%lu]", &inode) != 1)
-		return;
+		return NULL;
 	socket = by_inode(search, inode);
 	if (!socket)
-		return;
+		return NULL;
 
 	if (!same_address(&socket->address, search->local)) {
 		snprintf(search->elsewhere, sizeof(search->elsewhere),
 			 " (fd %d has %s)", atoi(name),
 			 address_text(&socket->address, text, sizeof(text)));
-		return;
+		return NULL;
 	}
 
 	/* One socket with two descriptors is still one. */
 	if (socket->found)
-		return;
+		return NULL;
 	socket->found = true;
 	search->found++;
-	search->fd = atoi(name);
-	used = strlen(search->fds);
+	return socket;
+}
+
+static void note_descriptor(struct search *search, int fd)
+{
+	size_t used = strlen(search->fds);
+
+	search->fd = fd;
 	if (search->found <= FDS_NAMED)
 		snprintf(search->fds + used, sizeof(search->fds) - used,
 			 "%s%d", used ? ", " : "", search->fd);
@@ -245,8 +252,10 @@ static int search_process(struct chring *chring, struct search *search)
 	dir = opendir(path);
 	if (!dir)
 		return fail_open(chring, search->pid, errno);
-	while ((entry = readdir(dir)))
-		take_descriptor(search, dirfd(dir), entry->d_name);
+	while ((entry = readdir(dir))) {
+		if (match_descriptor(search, dirfd(dir), entry->d_name))
+			note_descriptor(search, atoi(entry->d_name));
+	}
 	closedir(dir);
 
 	if (!search->found)
@@ -276,13 +285,27 @@ static int find_descriptor(struct chring *chring, pid_t pid, int protocol,
 	return ret;
 }
 
+/* Copy a descriptor of the process @pid, which is that of @pidfd. */
+static int copy_descriptor(struct chring *chring, int pidfd, pid_t pid, int fd)
+{
+	int copy;
+
+	copy = syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	if (copy >= 0)
+		return copy;
+	if (errno == EBADF)
+		return chring_fail(chring, EBADF,
+				   "process %d has no file descriptor %d", pid,
+				   fd);
+	return fail_open(chring, pid, errno);
+}
+
 CHRING_EXPORT int chring_socket_from_pid(struct chring *chring, pid_t pid,
 					 int protocol,
 					 const union chring_address *local,
 					 int fd)
 {
 	int pidfd;
-	int copy;
 	int ret;
 
 	ret = chring_check_address(chring, local);
@@ -296,20 +319,122 @@ CHRING_EXPORT int chring_socket_from_pid(struct chring *chring, pid_t pid,
 
 	if (fd < 0)
 		fd = find_descriptor(chring, pid, protocol, local);
-	if (fd < 0) {
-		close(pidfd);
-		return fd;
-	}
-
-	copy = syscall(SYS_pidfd_getfd, pidfd, fd, 0);
-	if (copy >= 0)
-		ret = copy;
-	else if (errno == EBADF)
-		ret = chring_fail(chring, EBADF,
-				  "process %d has no file descriptor %d", pid,
-				  fd);
-	else
-		ret = fail_open(chring, pid, errno);
+	ret = fd;
+	if (fd >= 0)
+		ret = copy_descriptor(chring, pidfd, pid, fd);
 	close(pidfd);
+	return ret;
+}
+
+/* Copy one more socket; what was at the descriptor may be gone meanwhile. */
+static int add_copy(struct chring *chring, int pidfd, pid_t pid, int fd,
+		    unsigned long inode, struct chring_list *copies)
+{
+	struct stat now;
+	int *copy;
+	int ret;
+
+	ret = copy_descriptor(chring, pidfd, pid, fd);
+	if (ret < 0)
+		return ret;
+	if (fstat(ret, &now) || now.st_ino != inode) {
+		close(ret);
+		return chring_fail(chring, EAGAIN,
+				   "process %d closed its fd %d meanwhile", pid,
+				   fd);
+	}
+	copy = chring_list_add(chring, copies);
+	if (!copy) {
+		close(ret);
+		return -ENOMEM;
+	}
+	*copy = ret;
+	return 0;
+}
+
+/* Add the sockets that one process has, in the order of its descriptors. */
+static int copy_sockets(struct chring *chring, struct search *search, pid_t pid,
+			struct chring_list *copies)
+{
+	struct bound_socket *socket;
+	struct dirent *entry;
+	char path[64];
+	int ret = 0;
+	int pidfd;
+	DIR *dir;
+
+	pidfd = syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0)
+		return fail_open(chring, pid, errno);
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	if (!dir) {
+		ret = fail_open(chring, pid, errno);
+		close(pidfd);
+		return ret;
+	}
+	while (!ret && (entry = readdir(dir))) {
+		socket = match_descriptor(search, dirfd(dir), entry->d_name);
+		if (socket)
+			ret = add_copy(chring, pidfd, pid, atoi(entry->d_name),
+				       socket->inode, copies);
+	}
+	closedir(dir);
+	close(pidfd);
+	return ret;
+}
+
+static int copy_sockets_of_family(struct chring *chring, struct search *search,
+				  struct chring_list *copies)
+{
+	struct chring_list family = { .item_size = sizeof(pid_t) };
+	const pid_t *pids;
+	size_t i;
+	int ret;
+
+	ret = list_sockets_of_netns(chring, search);
+	if (!ret)
+		ret = chring_list_family(chring, search->pid, &family);
+	pids = family.items;
+	for (i = 0; !ret && i < family.count; i++) {
+		ret = copy_sockets(chring, search, pids[i], copies);
+		/* Those that it started may end while they are looked at. */
+		if (ret == -ESRCH && i)
+			ret = 0;
+	}
+	free(family.items);
+	if (!ret && !copies->count)
+		ret = fail_not_found(chring, search);
+	return ret;
+}
+
+CHRING_EXPORT int chring_sockets_from_pid(struct chring *chring, pid_t pid,
+					  int protocol,
+					  const union chring_address *local,
+					  int **fds, size_t *count)
+{
+	struct chring_list copies = { .item_size = sizeof(int) };
+	struct search search = {
+		.pid = pid,
+		.protocol = protocol,
+		.local = local,
+		.sockets.item_size = sizeof(struct bound_socket),
+	};
+	int *copy;
+	int ret;
+
+	ret = chring_check_address(chring, local);
+	if (!ret)
+		ret = copy_sockets_of_family(chring, &search, &copies);
+	free(search.sockets.items);
+
+	*fds = copies.items;
+	*count = copies.count;
+	if (ret < 0) {
+		for (copy = *fds; *count; copy++, (*count)--)
+			close(*copy);
+		free(*fds);
+		*fds = NULL;
+	}
 	return ret;
 }

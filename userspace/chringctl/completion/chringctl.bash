@@ -14,7 +14,7 @@ _chringctl_names()	# OBJECT VERB [SERVICE]
 _chringctl_keys()	# OBJECT VERB PREVIOUS-WORD
 {
 	case "$1 $2 $3" in
-	*" pid" | *" fd" | *" at" | *" weight" | *" from" | *" to")
+	*" pid" | *" fd" | *" at" | *" prefix" | *" weight" | *" from" | *" to")
 		return ;;
 	*" owner")
 		compgen -u ;;
@@ -38,6 +38,8 @@ _chringctl_keys()	# OBJECT VERB PREVIOUS-WORD
 		echo owner none ;;
 	"replica add"*)
 		echo pid fd at weight ;;
+	"replica adopt"*)
+		echo pid prefix weight ;;
 	"replica set"*)
 		echo weight
 		_chringctl_names replica show "${words[2]}" ;;
@@ -51,7 +53,7 @@ _chringctl_words()	# the words before the one to complete, in ${words[@]}
 	local object=${words[0]} verb=${words[1]} count=${#words[@]}
 
 	if [ "$count" = 0 ]; then
-		echo service replica ring lookup monitor lock help -j -p -n -h -V
+		echo service replica run ring lookup monitor lock help -j -p -n -h -V
 	elif [ "$object" = lookup ]; then
 		case $count in
 		1) _chringctl_names service show ;;
@@ -59,11 +61,18 @@ _chringctl_words()	# the words before the one to complete, in ${words[@]}
 		3) ;;
 		*) [ "${words[-1]}" = to ] || echo to ;;
 		esac
+	elif [ "$object" = run ]; then
+		case $count in
+		1) _chringctl_names service show ;;
+		2) _chringctl_names replica show "$verb" ;;
+		*) [ "${words[-1]}" = weight ] || echo replace weight -- ;;
+		esac
 	elif [ "$object" = monitor ]; then
 		echo services
 	elif [ "$count" = 1 ]; then
 		case $object in
-		service | replica) echo add show set del help ;;
+		service) echo add show set del help ;;
+		replica) echo add adopt show set del help ;;
 		ring) echo show help ;;
 		lock) echo run show add set del break help ;;
 		esac
@@ -76,6 +85,8 @@ _chringctl_words()	# the words before the one to complete, in ${words[@]}
 		echo tcp udp
 	elif [ "$object $verb $count" = "service add 4" ]; then
 		:	# ADDRESS:PORT
+	elif [ "$object $verb $count" = "replica adopt 3" ]; then
+		_chringctl_keys "$object" "$verb" ''
 	elif [ "$object $count" = "replica 3" ]; then
 		[ "$verb" = add ] || _chringctl_names replica show "${words[2]}"
 	else
