@@ -49,7 +49,7 @@ enum rank {
  * @held: slots that it has so far
  * @kept: those of @held that it owned in the table before
  * @room: slots that it can take when another goes
- * @first: place in &struct chring_balance.by_owner where its slots begin
+ * @first: place in &struct chring_balancer.by_owner where its slots begin
  * @rank: its turn where dues are rounded
  * @remainder: of its due, in parts of a slot: its turn within the rank
  */
@@ -65,7 +65,7 @@ struct seat {
 };
 
 /**
- * struct chring_balance - memory to fill a table in
+ * struct chring_balancer - memory to fill a table in
  * @order: of the table
  * @nr_seats: above every member's index
  * @nr_sharers: number of members that share the slots: all, or the living
@@ -79,7 +79,7 @@ struct seat {
  * @others: the same, where two orders are needed
  * @takers: those with room
  */
-struct chring_balance {
+struct chring_balancer {
 	unsigned int order;
 	u32 nr_seats;
 	u32 nr_sharers;
@@ -95,18 +95,18 @@ struct chring_balance {
 };
 
 /**
- * chring_balance_alloc() - allocate memory to fill a table in
+ * chring_balancer_alloc() - allocate memory to fill a table in
  * @order: of the table, 1 to 16
  * @nr_indexes: above the index of every member
  *
  * It is charged to the caller's memory cgroup.
  *
  * Context: Process context, may sleep.
- * Return: what chring_balance_free() frees, or NULL when out of memory.
+ * Return: what chring_balancer_free() frees, or NULL when out of memory.
  */
-struct chring_balance *chring_balance_alloc(unsigned int order, u32 nr_indexes)
+struct chring_balancer *chring_balancer_alloc(unsigned int order, u32 nr_indexes)
 {
-	struct chring_balance *b;
+	struct chring_balancer *b;
 
 	b = kzalloc(sizeof(*b), GFP_KERNEL_ACCOUNT);
 	if (!b)
@@ -122,7 +122,7 @@ struct chring_balance *chring_balance_alloc(unsigned int order, u32 nr_indexes)
 	b->sharers = kvmalloc_array(3 * nr_indexes, sizeof(*b->sharers),
 				    GFP_KERNEL_ACCOUNT);
 	if (!b->arcs || !b->home || !b->seats || !b->sharers) {
-		chring_balance_free(b);
+		chring_balancer_free(b);
 		return NULL;
 	}
 	b->next = b->home + (1 << order);
@@ -133,12 +133,12 @@ struct chring_balance *chring_balance_alloc(unsigned int order, u32 nr_indexes)
 }
 
 /**
- * chring_balance_free() - free memory that tables were filled in
- * @b: from chring_balance_alloc(), or NULL
+ * chring_balancer_free() - free memory that tables were filled in
+ * @b: from chring_balancer_alloc(), or NULL
  *
  * Context: Process context.
  */
-void chring_balance_free(struct chring_balance *b)
+void chring_balancer_free(struct chring_balancer *b)
 {
 	if (!b)
 		return;
@@ -149,7 +149,7 @@ void chring_balance_free(struct chring_balance *b)
 	kfree(b);
 }
 
-static u32 nr_slots(const struct chring_balance *b)
+static u32 nr_slots(const struct chring_balancer *b)
 {
 	return 1U << b->order;
 }
@@ -160,7 +160,7 @@ static bool alive(const struct seat *seat)
 }
 
 /* Who has the index in the table before, and is still there; or NULL */
-static struct seat *seat_before(const struct chring_balance *b, u16 index)
+static struct seat *seat_before(const struct chring_balancer *b, u16 index)
 {
 	struct seat *seat;
 
@@ -171,7 +171,7 @@ static struct seat *seat_before(const struct chring_balance *b, u16 index)
 }
 
 /* Who serves a slot, as far as the table before tells; or NULL */
-static struct seat *server_before(const struct chring_balance *b,
+static struct seat *server_before(const struct chring_balancer *b,
 				  const struct chring_slots *before, u32 slot)
 {
 	struct seat *seat = seat_before(b, before->owner[slot]);
@@ -208,7 +208,7 @@ static int compare_turns(const void *left, const void *right)
 	return compare_places(a, b);
 }
 
-static void find_sharers(struct chring_balance *b,
+static void find_sharers(struct chring_balancer *b,
 			 const struct chring_ring *ring, bool living)
 {
 	const struct chring_member *member;
@@ -223,7 +223,7 @@ static void find_sharers(struct chring_balance *b,
 	}
 }
 
-static u64 due(const struct chring_balance *b, const struct seat *seat,
+static u64 due(const struct chring_balancer *b, const struct seat *seat,
 	       u64 nr_points, u64 *remainder)
 {
 	u64 share = (u64)seat->member->nr_vnodes << b->order;
@@ -232,7 +232,7 @@ static u64 due(const struct chring_balance *b, const struct seat *seat,
 }
 
 /* The sharers' quotas: what is due to each, rounded so that all slots are had */
-static void set_quotas(struct chring_balance *b)
+static void set_quotas(struct chring_balancer *b)
 {
 	const struct chring_member *member;
 	u32 left = nr_slots(b), i;
@@ -260,21 +260,21 @@ static void set_quotas(struct chring_balance *b)
 }
 
 /* A slot of a member that lives is its own; the others are to be given out */
-static bool is_fixed(const struct chring_balance *b,
+static bool is_fixed(const struct chring_balancer *b,
 		     const struct chring_slots *slots, const u16 *holder,
 		     u32 slot)
 {
 	return holder == slots->standin && alive(&b->seats[slots->owner[slot]]);
 }
 
-static bool has_too_many(const struct chring_balance *b, u16 index)
+static bool has_too_many(const struct chring_balancer *b, u16 index)
 {
 	return index != CHRING_NO_MEMBER &&
 	       b->seats[index].held > b->seats[index].quota;
 }
 
 /* Takes slots from those who have too many: all those that are not in @but */
-static void take_back(struct chring_balance *b,
+static void take_back(struct chring_balancer *b,
 		      const struct chring_slots *slots, u16 *holder,
 		      const u16 *but)
 {
@@ -293,7 +293,7 @@ static void take_back(struct chring_balance *b,
 }
 
 /* Gives slots that nobody has, or one who has too many, to their successors */
-static void give_home(struct chring_balance *b,
+static void give_home(struct chring_balancer *b,
 		      const struct chring_slots *slots, u16 *holder)
 {
 	struct seat *home;
@@ -317,7 +317,7 @@ static void give_home(struct chring_balance *b,
 }
 
 /* Gives the slots that nobody has to the next on the ring that has room */
-static void give_on(struct chring_balance *b, const struct chring_ring *ring,
+static void give_on(struct chring_balancer *b, const struct chring_ring *ring,
 		    u16 *holder)
 {
 	const struct chring_vnode *vnode;
@@ -342,7 +342,7 @@ static void give_on(struct chring_balance *b, const struct chring_ring *ring,
 }
 
 /* Brings what the sharers hold to their quotas */
-static void settle(struct chring_balance *b, const struct chring_ring *ring,
+static void settle(struct chring_balancer *b, const struct chring_ring *ring,
 		   const struct chring_slots *before,
 		   const struct chring_slots *slots, u16 *holder)
 {
@@ -356,7 +356,7 @@ static void settle(struct chring_balance *b, const struct chring_ring *ring,
 	give_on(b, ring, holder);
 }
 
-static void set_owners(struct chring_balance *b,
+static void set_owners(struct chring_balancer *b,
 		       const struct chring_ring *ring,
 		       const struct chring_slots *before,
 		       struct chring_slots *slots)
@@ -379,7 +379,7 @@ static void set_owners(struct chring_balance *b,
 }
 
 /* Who serves the slots of the dead; with nobody alive, nobody does */
-static void set_servers(struct chring_balance *b,
+static void set_servers(struct chring_balancer *b,
 			const struct chring_ring *ring,
 			const struct chring_slots *before,
 			struct chring_slots *slots)
@@ -430,7 +430,7 @@ static int compare_rooms(const void *left, const void *right)
 			      *(const struct seat **)right, 0);
 }
 
-static void sort_by_owner(struct chring_balance *b, const u16 *owner)
+static void sort_by_owner(struct chring_balancer *b, const u16 *owner)
 {
 	u32 slot, i, sum = 0;
 
@@ -453,7 +453,7 @@ static void sort_by_owner(struct chring_balance *b, const u16 *owner)
  * rounded up. The sharers are sorted by need, the others by room, so that it
  * looks at hardly any that get nothing. Returns the number of takers.
  */
-static u32 make_room(struct chring_balance *b, const struct seat *gone)
+static u32 make_room(struct chring_balancer *b, const struct seat *gone)
 {
 	u64 nr_points = b->nr_points - gone->member->nr_vnodes, remainder;
 	u32 left = gone->held, nr_takers = 0, i;
@@ -484,7 +484,7 @@ static u32 make_room(struct chring_balance *b, const struct seat *gone)
 	return nr_takers;
 }
 
-static bool take_room(struct chring_balance *b, u16 index)
+static bool take_room(struct chring_balancer *b, u16 index)
 {
 	if (!b->seats[index].room)
 		return false;
@@ -493,7 +493,7 @@ static bool take_room(struct chring_balance *b, u16 index)
 }
 
 /* Who serves what @gone owns if it is the next to go */
-static void stand_in(struct chring_balance *b, u16 *standin,
+static void stand_in(struct chring_balancer *b, u16 *standin,
 		     const struct seat *gone, const u16 *slot, u32 nr)
 {
 	u32 nr_takers = make_room(b, gone), taker = 0, i;
@@ -521,7 +521,7 @@ static void stand_in(struct chring_balance *b, u16 *standin,
 }
 
 /* Stand-ins of the living: who would own their slots without them */
-static void set_standins(struct chring_balance *b, struct chring_slots *slots)
+static void set_standins(struct chring_balancer *b, struct chring_slots *slots)
 {
 	u32 i, end;
 
@@ -558,7 +558,7 @@ static void set_standins(struct chring_balance *b, struct chring_slots *slots)
  * Context: Process context, may sleep. The caller excludes changes of the
  * ring.
  */
-void chring_balance_even(struct chring_balance *b,
+void chring_balance_even(struct chring_balancer *b,
 			 const struct chring_ring *ring,
 			 const struct chring_slots *before,
 			 struct chring_slots *slots)
@@ -601,7 +601,7 @@ void chring_balance_even(struct chring_balance *b,
  * Context: Process context, may sleep. The caller excludes changes of the
  * ring.
  */
-void chring_balance_ring(struct chring_balance *b,
+void chring_balance_ring(struct chring_balancer *b,
 			 const struct chring_ring *ring,
 			 struct chring_slots *slots)
 {

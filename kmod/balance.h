@@ -4,10 +4,7 @@
 
 #include <linux/types.h>
 
-/* 2^14 slots: 16384 */
-#define CHRING_DEFAULT_ORDER 14
-
-struct chring_balance;
+struct chring_balancer;
 struct chring_ring;
 
 /**
@@ -22,13 +19,13 @@ struct chring_slots {
 	u16 *standin;
 };
 
-struct chring_balance *chring_balance_alloc(unsigned int order,
-					    u32 nr_indexes);
-void chring_balance_free(struct chring_balance *b);
-void chring_balance_ring(struct chring_balance *b,
+struct chring_balancer *chring_balancer_alloc(unsigned int order,
+					      u32 nr_indexes);
+void chring_balancer_free(struct chring_balancer *b);
+void chring_balance_ring(struct chring_balancer *b,
 			 const struct chring_ring *ring,
 			 struct chring_slots *slots);
-void chring_balance_even(struct chring_balance *b,
+void chring_balance_even(struct chring_balancer *b,
 			 const struct chring_ring *ring,
 			 const struct chring_slots *before,
 			 struct chring_slots *slots);

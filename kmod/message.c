@@ -61,6 +61,8 @@ int chring_put_service(struct sk_buff *skb, struct chring_service *service,
 			READ_ONCE(service->selector.hold) ?
 			CHRING_NONE_POLICY_HOLD : CHRING_NONE_POLICY_REFUSE) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_STATE, service_state(service)) ||
+	    nla_put_u32(skb, CHRING_A_SERVICE_BALANCE, service->balance) ||
+	    nla_put_u32(skb, CHRING_A_SERVICE_VNODES, service->vnodes) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_SLOTS, 1 << service->order) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_REPLICAS, service->nr_replicas) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_POINTS, service->ring.nr_points) ||
@@ -72,6 +74,23 @@ int chring_put_service(struct sk_buff *skb, struct chring_service *service,
 			 chring_selector_refused(&service->selector)))
 		return -EMSGSIZE;
 	return 0;
+}
+
+/**
+ * chring_put_seed - put a service's seed into a message
+ * @skb: the message; its reader may know secrets
+ * @service: the service
+ *
+ * Return: 0, or -EMSGSIZE.
+ */
+int chring_put_seed(struct sk_buff *skb, const struct chring_service *service)
+{
+	const __le64 seed[] = {
+		cpu_to_le64(service->ring.seed.key[0]),
+		cpu_to_le64(service->ring.seed.key[1]),
+	};
+
+	return nla_put(skb, CHRING_A_SERVICE_SEED, sizeof(seed), seed);
 }
 
 /**

@@ -9,6 +9,7 @@ struct user_namespace;
 
 int chring_put_service(struct sk_buff *skb, struct chring_service *service,
 		       struct user_namespace *ns);
+int chring_put_seed(struct sk_buff *skb, const struct chring_service *service);
 int chring_put_replica(struct sk_buff *skb,
 		       const struct chring_service *service,
 		       const struct chring_replica *replica);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The family's requests about services */
 
+#include <linux/log2.h>
+#include <linux/random.h>
+#include <linux/unaligned.h>
 #include <net/genetlink.h>
 
 #include "generated/netlink.h"
@@ -61,6 +64,30 @@ static int get_address(struct genl_info *info, struct chring_service_args *args)
 	return 0;
 }
 
+static int get_table(struct genl_info *info, struct chring_service_args *args)
+{
+	const struct nlattr *balance = info->attrs[CHRING_A_SERVICE_BALANCE];
+	const struct nlattr *vnodes = info->attrs[CHRING_A_SERVICE_VNODES];
+	const struct nlattr *slots = info->attrs[CHRING_A_SERVICE_SLOTS];
+	const struct nlattr *seed = info->attrs[CHRING_A_SERVICE_SEED];
+
+	args->balance = balance ? nla_get_u32(balance) : CHRING_BALANCE_POLICY_EVEN;
+	args->vnodes = vnodes ? nla_get_u32(vnodes) : CHRING_VNODES_DEFAULT;
+	args->slots = slots ? nla_get_u32(slots) : CHRING_SLOTS_DEFAULT;
+	if (!is_power_of_2(args->slots)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, slots,
+				    "slots must be a power of two");
+		return -EINVAL;
+	}
+	if (seed) {
+		args->seed.key[0] = get_unaligned_le64(nla_data(seed));
+		args->seed.key[1] = get_unaligned_le64(nla_data(seed) + 8);
+	} else {
+		get_random_bytes(&args->seed, sizeof(args->seed));
+	}
+	return 0;
+}
+
 int chring_nl_service_new_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct chring_service_args args = {};
@@ -81,6 +108,9 @@ int chring_nl_service_new_doit(struct sk_buff *skb, struct genl_info *info)
 	err = get_owner(info, &args.owner);
 	if (err)
 		return err;
+	err = get_table(info, &args);
+	if (err)
+		return err;
 	args.hold = get_hold(info->attrs[CHRING_A_SERVICE_NONE]);
 	return chring_service_new(genl_info_net(info), &args, info->extack);
 }
@@ -90,19 +120,22 @@ int chring_nl_service_set_doit(struct sk_buff *skb, struct genl_info *info)
 	struct chring_service_change change = {
 		.owner_attr = info->attrs[CHRING_A_SERVICE_OWNER],
 		.hold_attr = info->attrs[CHRING_A_SERVICE_NONE],
+		.balance_attr = info->attrs[CHRING_A_SERVICE_BALANCE],
 	};
 	int err;
 
 	if (GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_NAME))
 		return -EINVAL;
 	/* One of them at least */
-	if (!change.hold_attr &&
+	if (!change.hold_attr && !change.balance_attr &&
 	    GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_OWNER))
 		return -EINVAL;
 	err = change.owner_attr ? get_owner(info, &change.owner) : 0;
 	if (err)
 		return err;
 	change.hold = get_hold(change.hold_attr);
+	if (change.balance_attr)
+		change.balance = nla_get_u32(change.balance_attr);
 	return chring_service_set(genl_info_net(info),
 				  info->attrs[CHRING_A_SERVICE_NAME], &change,
 				  info->extack);
@@ -115,6 +148,13 @@ int chring_nl_service_del_doit(struct sk_buff *skb, struct genl_info *info)
 	return chring_service_del(genl_info_net(info),
 				  info->attrs[CHRING_A_SERVICE_NAME],
 				  info->extack);
+}
+
+static bool may_know_secrets(struct sk_buff *request)
+{
+	return netlink_ns_capable(request,
+				  sock_net(NETLINK_CB(request).sk)->user_ns,
+				  CAP_NET_ADMIN);
 }
 
 int chring_nl_service_get_doit(struct sk_buff *skb, struct genl_info *info)
@@ -140,6 +180,8 @@ int chring_nl_service_get_doit(struct sk_buff *skb, struct genl_info *info)
 	err = chring_nl_find_service_locked(info, cn, CHRING_A_SERVICE_NAME, &service);
 	if (!err)
 		err = chring_put_service(msg, service, current_user_ns());
+	if (!err && may_know_secrets(skb))
+		err = chring_put_seed(msg, service);
 	mutex_unlock(&cn->lock);
 	if (err) {
 		nlmsg_free(msg);
@@ -171,6 +213,8 @@ int chring_nl_service_get_dumpit(struct sk_buff *skb,
 		}
 		err = chring_put_service(skb, service,
 					 sk_user_ns(NETLINK_CB(cb->skb).sk));
+		if (!err && may_know_secrets(cb->skb))
+			err = chring_put_seed(skb, service);
 		if (err) {
 			genlmsg_cancel(skb, hdr);
 			break;

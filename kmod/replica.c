@@ -64,9 +64,9 @@ static struct chring_replica *find_sock(struct chring_service *service,
 	return NULL;
 }
 
-static u32 nr_points(u32 weight)
+static u32 nr_points(const struct chring_service *service, u32 weight)
 {
-	return weight * CHRING_POINTS_PER_WEIGHT;
+	return weight * service->vnodes;
 }
 
 static int check_points(struct chring_net *cn, u32 more,
@@ -94,7 +94,7 @@ static int check_new(struct chring_net *cn, struct chring_service *service,
 				    "too many replicas (module parameter max_replicas)");
 		return -ENOSPC;
 	}
-	return check_points(cn, nr_points(args->weight), args, extack);
+	return check_points(cn, nr_points(service, args->weight), args, extack);
 }
 
 /*
@@ -204,7 +204,8 @@ static void asides_retire(struct chring_service *service)
 }
 
 static struct chring_replica *
-replica_alloc(const struct chring_replica_args *args)
+replica_alloc(const struct chring_service *service,
+	      const struct chring_replica_args *args)
 {
 	struct chring_replica *replica;
 
@@ -218,7 +219,7 @@ replica_alloc(const struct chring_replica_args *args)
 	if (!replica->counters)
 		goto free;
 	replica->member.name = replica->name;
-	replica->member.nr_vnodes = nr_points(args->weight);
+	replica->member.nr_vnodes = nr_points(service, args->weight);
 	replica->member.vnodes = chring_vnodes_alloc(replica->member.nr_vnodes);
 	if (!replica->member.vnodes)
 		goto free_counters;
@@ -259,7 +260,7 @@ static int replica_link(struct chring_net *cn, struct chring_service *service,
 	err = check_new(cn, service, args, extack);
 	if (err)
 		return err;
-	replica = replica_alloc(args);
+	replica = replica_alloc(service, args);
 	if (!replica)
 		return -ENOMEM;
 	sk = sock_get(service, subject, args, extack);
@@ -542,7 +543,7 @@ static void member_resize(struct chring_net *cn, struct chring_service *service,
 	kvfree(member->vnodes);
 	cn->nr_points -= member->nr_vnodes;
 	member->vnodes = args->vnodes;
-	member->nr_vnodes = nr_points(args->weight);
+	member->nr_vnodes = nr_points(service, args->weight);
 	cn->nr_points += member->nr_vnodes;
 	replica->weight = args->weight;
 	chring_ring_insert(&service->ring, member);
@@ -567,12 +568,12 @@ static int replicas_set(struct chring_net *cn, struct chring_service *service,
 		return -ENOMEM;
 	for (i = 0; i < nr; i++) {
 		/* The old ones are counted too until the new ones are in place */
-		more += nr_points(args[i].weight);
+		more += nr_points(service, args[i].weight);
 		err = check_points(cn, more, &args[i], extack);
 		if (err)
 			goto free;
 		err = -ENOMEM;
-		args[i].vnodes = chring_vnodes_alloc(nr_points(args[i].weight));
+		args[i].vnodes = chring_vnodes_alloc(nr_points(service, args[i].weight));
 		if (!args[i].vnodes)
 			goto free;
 	}

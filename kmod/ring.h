@@ -7,13 +7,6 @@
 #include <linux/siphash.h>
 #include <linux/types.h>
 
-/*
- * Virtual nodes per unit of weight, the figure that ketama uses. The busiest
- * of 8 members of equal weight then owns 1.12 times its fair share (mean of
- * 1,000 seeds; 1.15 with 100 points, 1.05 with 1,024).
- */
-#define CHRING_POINTS_PER_WEIGHT 160
-
 /* What a table holds where the ring has nobody to name */
 #define CHRING_NO_MEMBER U16_MAX
 

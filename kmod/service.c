@@ -10,6 +10,7 @@
  */
 
 #include <linux/list.h>
+#include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/netlink.h>
 #include <linux/slab.h>
@@ -18,10 +19,10 @@
 #include <net/netns/generic.h>
 
 #include "anchor.h"
-#include "balance.h"
 #include "notify.h"
 #include "replica.h"
 #include "service.h"
+#include "table.h"
 
 static unsigned int max_services = 1024;
 module_param(max_services, uint, 0644);
@@ -159,7 +160,6 @@ static struct chring_service *
 service_alloc(struct net *net, const struct chring_service_args *args)
 {
 	struct chring_service *service;
-	siphash_key_t seed;
 
 	service = kzalloc(sizeof(*service), GFP_KERNEL_ACCOUNT);
 	if (!service)
@@ -174,10 +174,11 @@ service_alloc(struct net *net, const struct chring_service_args *args)
 	service->owner = args->owner;
 	service->selector.hold = args->hold;
 	INIT_LIST_HEAD(&service->asides);
-	service->order = CHRING_DEFAULT_ORDER;
+	service->balance = args->balance;
+	service->order = ilog2(args->slots);
+	service->vnodes = args->vnodes;
 	xa_init_flags(&service->replicas, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
-	get_random_bytes(&seed, sizeof(seed));
-	chring_ring_init(&service->ring, &seed);
+	chring_ring_init(&service->ring, &args->seed);
 	return service;
 }
 
@@ -224,14 +225,39 @@ unlock:
 	return err;
 }
 
-static int service_change(struct chring_service *service,
+static int service_rebalance(struct chring_net *cn,
+			     struct chring_service *service,
+			     enum chring_balance_policy balance)
+{
+	struct chring_table *table = NULL;
+
+	if (service->nr_replicas && service->balance != balance) {
+		table = chring_table_alloc(service);
+		if (!table)
+			return -ENOMEM;
+	}
+	service->balance = balance;
+	if (table)
+		chring_table_replace(cn, service, table);
+	return 0;
+}
+
+static int service_change(struct chring_net *cn,
+			  struct chring_service *service,
 			  const struct chring_service_change *change,
 			  struct netlink_ext_ack *extack)
 {
+	int err;
+
 	if (change->owner_attr && service->anchor) {
 		NL_SET_ERR_MSG_ATTR(extack, change->owner_attr,
 				    "owner cannot change while the service holds its port");
 		return -EBUSY;
+	}
+	if (change->balance_attr) {
+		err = service_rebalance(cn, service, change->balance);
+		if (err)
+			return err;
 	}
 	if (change->owner_attr)
 		service->owner = change->owner;
@@ -250,7 +276,7 @@ static int service_change(struct chring_service *service,
  *
  * Context: may sleep; takes the lock of the namespace's services.
  * Return: 0; -ENOENT; -EBUSY where it is being removed, or is to have another
- * owner and holds its port.
+ * owner and holds its port; -ENOMEM.
  */
 int chring_service_set(struct net *net, const struct nlattr *name,
 		       const struct chring_service_change *change,
@@ -265,7 +291,7 @@ int chring_service_set(struct net *net, const struct nlattr *name,
 	if (IS_ERR(service))
 		err = PTR_ERR(service);
 	else
-		err = service_change(service, change, extack);
+		err = service_change(cn, service, change, extack);
 	if (!err) {
 		cn->seq++;
 		chring_notify_service_locked(CHRING_CMD_SERVICE_SET_NTF,

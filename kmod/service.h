@@ -48,8 +48,9 @@ struct chring_net {
  * @address: what the replicas are bound to
  * @owner: user that the replicas' sockets belong to
  * @removing: on its way out: nothing but the removal touches it any more
- * @even: its balance: even shares, or else what the ring says
- * @order: its tables have 2^@order slots
+ * @balance: how its tables are filled
+ * @order: they have 2^@order slots
+ * @vnodes: virtual nodes of a replica for each unit of its weight
  * @ring: the replicas' virtual nodes
  * @replicas: &struct chring_replica, by the index that the table has of them
  * @nr_replicas: number of them
@@ -66,8 +67,9 @@ struct chring_service {
 	struct chring_address address;
 	kuid_t owner;
 	bool removing;
-	bool even;
+	enum chring_balance_policy balance;
 	unsigned int order;
+	u32 vnodes;
 	struct chring_ring ring;
 	struct xarray replicas;
 	unsigned int nr_replicas;
@@ -83,6 +85,10 @@ struct chring_service {
  * @address: of the service
  * @owner: a valid user id
  * @hold: what new flows are while no replica is alive, instead of refused
+ * @balance: how its tables are filled
+ * @slots: number of slots of its tables, a power of two
+ * @vnodes: virtual nodes of a replica for each unit of its weight
+ * @seed: keys the ring
  * @name_attr: where @name came from, to point at in a refusal
  * @address_attr: where the address came from
  */
@@ -91,6 +97,10 @@ struct chring_service_args {
 	struct chring_address address;
 	kuid_t owner;
 	bool hold;
+	enum chring_balance_policy balance;
+	u32 slots;
+	u32 vnodes;
+	siphash_key_t seed;
 	const struct nlattr *name_attr;
 	const struct nlattr *address_attr;
 };
@@ -101,12 +111,16 @@ struct chring_service_args {
  * @owner_attr: where @owner came from; NULL leaves it as it is
  * @hold: as in &struct chring_service_args, where there is @hold_attr
  * @hold_attr: where @hold came from; NULL leaves it as it is
+ * @balance: as in &struct chring_service_args, where there is @balance_attr
+ * @balance_attr: where @balance came from; NULL leaves it as it is
  */
 struct chring_service_change {
 	kuid_t owner;
 	const struct nlattr *owner_attr;
 	bool hold;
 	const struct nlattr *hold_attr;
+	enum chring_balance_policy balance;
+	const struct nlattr *balance_attr;
 };
 
 struct chring_net *chring_net(const struct net *net);

@@ -60,8 +60,8 @@ struct chring_table *chring_table_alloc(struct chring_service *service)
 	table = chring_table_new(service->order, nr);
 	if (!table)
 		return NULL;
-	table->balance = chring_balance_alloc(service->order, nr);
-	if (!table->balance) {
+	table->balancer = chring_balancer_alloc(service->order, nr);
+	if (!table->balancer) {
 		kvfree(table);
 		return NULL;
 	}
@@ -76,7 +76,7 @@ struct chring_table *chring_table_alloc(struct chring_service *service)
  */
 void chring_table_free(struct chring_table *table)
 {
-	chring_balance_free(table->balance);
+	chring_balancer_free(table->balancer);
 	kvfree(table);
 }
 
@@ -94,15 +94,15 @@ static void table_fill(struct chring_table *table,
 		table->target[index].ports = chring_ports(replica->port);
 		replica->slots = 0;
 	}
-	if (service->even)
-		chring_balance_even(table->balance, &service->ring,
+	if (service->balance == CHRING_BALANCE_POLICY_EVEN)
+		chring_balance_even(table->balancer, &service->ring,
 				    before ? &before->slots : NULL,
 				    &table->slots);
 	else
-		chring_balance_ring(table->balance, &service->ring,
+		chring_balance_ring(table->balancer, &service->ring,
 				    &table->slots);
-	chring_balance_free(table->balance);
-	table->balance = NULL;
+	chring_balancer_free(table->balancer);
+	table->balancer = NULL;
 	for (slot = 0; slot < 1 << service->order; slot++) {
 		replica = xa_load(&service->replicas, table->slots.owner[slot]);
 		replica->slots++;

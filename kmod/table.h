@@ -55,7 +55,7 @@ struct chring_target {
 /**
  * struct chring_table - which target gets a flow; immutable once published
  * @rcu: frees it a grace period after it was replaced
- * @balance: memory to fill it in; NULL once it is filled
+ * @balancer: memory to fill it in; NULL once it is filled
  * @nr_targets: length of @target, at least 1
  * @shift: what turns a 32-bit hash into a slot
  * @slots: for each slot, the target that owns it, and the one that serves while
@@ -64,7 +64,7 @@ struct chring_target {
  */
 struct chring_table {
 	struct rcu_head rcu;
-	struct chring_balance *balance;
+	struct chring_balancer *balancer;
 	unsigned int nr_targets;
 	unsigned int shift;
 	struct chring_slots slots;

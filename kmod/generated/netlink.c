@@ -21,6 +21,11 @@ static const struct netlink_range_validation chring_a_service_local_port_range =
 	.max	= 65535ULL,
 };
 
+static const struct netlink_range_validation chring_a_service_slots_range = {
+	.min	= CHRING_SLOTS_MIN,
+	.max	= CHRING_SLOTS_MAX,
+};
+
 static const struct netlink_range_validation chring_a_lookup_remote_port_range = {
 	.min	= 1ULL,
 	.max	= 65535ULL,
@@ -41,7 +46,7 @@ const struct nla_policy chring_replica_nl_policy[CHRING_A_REPLICA_PASSED_OVER + 
 };
 
 /* CHRING_CMD_SERVICE_NEW - do */
-static const struct nla_policy chring_service_new_nl_policy[CHRING_A_SERVICE_NONE + 1] = {
+static const struct nla_policy chring_service_new_nl_policy[CHRING_A_SERVICE_SEED + 1] = {
 	[CHRING_A_SERVICE_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
 	[CHRING_A_SERVICE_PROTOCOL] = NLA_POLICY_MAX(NLA_U32, 1),
 	[CHRING_A_SERVICE_LOCAL_IPV4] = NLA_POLICY_EXACT_LEN(4),
@@ -51,13 +56,18 @@ static const struct nla_policy chring_service_new_nl_policy[CHRING_A_SERVICE_NON
 	[CHRING_A_SERVICE_LOCAL_PORT] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_service_local_port_range),
 	[CHRING_A_SERVICE_OWNER] = { .type = NLA_U32, },
 	[CHRING_A_SERVICE_NONE] = NLA_POLICY_MAX(NLA_U32, 1),
+	[CHRING_A_SERVICE_BALANCE] = NLA_POLICY_MAX(NLA_U32, 1),
+	[CHRING_A_SERVICE_VNODES] = NLA_POLICY_RANGE(NLA_U32, 1, CHRING_VNODES_MAX),
+	[CHRING_A_SERVICE_SLOTS] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_service_slots_range),
+	[CHRING_A_SERVICE_SEED] = NLA_POLICY_EXACT_LEN(16),
 };
 
 /* CHRING_CMD_SERVICE_SET - do */
-static const struct nla_policy chring_service_set_nl_policy[CHRING_A_SERVICE_NONE + 1] = {
+static const struct nla_policy chring_service_set_nl_policy[CHRING_A_SERVICE_BALANCE + 1] = {
 	[CHRING_A_SERVICE_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
 	[CHRING_A_SERVICE_OWNER] = { .type = NLA_U32, },
 	[CHRING_A_SERVICE_NONE] = NLA_POLICY_MAX(NLA_U32, 1),
+	[CHRING_A_SERVICE_BALANCE] = NLA_POLICY_MAX(NLA_U32, 1),
 };
 
 /* CHRING_CMD_SERVICE_GET - do */
@@ -149,14 +159,14 @@ static const struct genl_split_ops chring_nl_ops[] = {
 		.cmd		= CHRING_CMD_SERVICE_NEW,
 		.doit		= chring_nl_service_new_doit,
 		.policy		= chring_service_new_nl_policy,
-		.maxattr	= CHRING_A_SERVICE_NONE,
+		.maxattr	= CHRING_A_SERVICE_SEED,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= CHRING_CMD_SERVICE_SET,
 		.doit		= chring_nl_service_set_doit,
 		.policy		= chring_service_set_nl_policy,
-		.maxattr	= CHRING_A_SERVICE_NONE,
+		.maxattr	= CHRING_A_SERVICE_BALANCE,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{

@@ -23,7 +23,7 @@ struct balance_test {
 	struct chring_ring ring;
 	struct chring_member members[NR_MEMBERS];
 	struct chring_vnode vnodes[NR_MEMBERS][POINTS_EACH];
-	struct chring_balance *balance;
+	struct chring_balancer *balancer;
 	bool even;
 	u16 owner[2][1 << ORDER];
 	u16 standin[2][1 << ORDER];
@@ -48,9 +48,9 @@ static void __init fill(struct balance_test *t)
 
 	swap(t->before, t->after);
 	if (t->even)
-		chring_balance_even(t->balance, &t->ring, &t->before, &t->after);
+		chring_balance_even(t->balancer, &t->ring, &t->before, &t->after);
 	else
-		chring_balance_ring(t->balance, &t->ring, &t->after);
+		chring_balance_ring(t->balancer, &t->ring, &t->after);
 	list_for_each_entry(member, &t->ring.members, list)
 		member->nr_filled = member->nr_vnodes;
 }
@@ -170,10 +170,10 @@ bool __init chring_selftest_balance(void)
 
 	if (!expect(t, "memory"))
 		return false;
-	t->balance = chring_balance_alloc(ORDER, 2 * NR_MEMBERS);
-	passed = expect(t->balance, "memory") && test_lives(t, true) &&
+	t->balancer = chring_balancer_alloc(ORDER, 2 * NR_MEMBERS);
+	passed = expect(t->balancer, "memory") && test_lives(t, true) &&
 		 test_lives(t, false);
-	chring_balance_free(t->balance);
+	chring_balancer_free(t->balancer);
 	kvfree(t);
 	if (passed)
 		pr_info("pass\n");

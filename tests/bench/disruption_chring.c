@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/chring.h>
 #include <linux/list.h>
 #include <linux/slab.h>
 
@@ -13,7 +14,8 @@
 #include "ring.h"
 #include "disruption_subjects.h"
 
-#define NR_SLOTS	(1 << CHRING_DEFAULT_ORDER)
+#define NR_SLOTS	CHRING_SLOTS_DEFAULT
+#define ORDER		__builtin_ctz(NR_SLOTS)
 
 struct replica {
 	struct chring_member member;
@@ -24,7 +26,7 @@ struct service {
 	bool even;
 	bool filled;
 	struct chring_ring ring;
-	struct chring_balance *balance;
+	struct chring_balancer *balancer;
 	struct chring_slots slots;
 	struct replica replicas[MAX_MEMBERS];
 };
@@ -41,7 +43,7 @@ static void *allocate(size_t size)
 static struct chring_slots slots_new(void)
 {
 	return (struct chring_slots){
-		.order = CHRING_DEFAULT_ORDER,
+		.order = ORDER,
 		.owner = allocate(NR_SLOTS * sizeof(u16)),
 		.standin = allocate(NR_SLOTS * sizeof(u16)),
 	};
@@ -54,11 +56,11 @@ static void publish(void *state)
 	struct chring_member *member;
 
 	if (service->even)
-		chring_balance_even(service->balance, &service->ring,
+		chring_balance_even(service->balancer, &service->ring,
 				    service->filled ? &service->slots : NULL,
 				    &slots);
 	else
-		chring_balance_ring(service->balance, &service->ring, &slots);
+		chring_balance_ring(service->balancer, &service->ring, &slots);
 	list_for_each_entry(member, &service->ring.members, list)
 		member->nr_filled = member->nr_vnodes;
 	free(service->slots.owner);
@@ -73,9 +75,8 @@ static struct service *service_new(uint64_t seed, bool even)
 	siphash_key_t key = { { seed, 0 } };
 
 	service->even = even;
-	service->balance = chring_balance_alloc(CHRING_DEFAULT_ORDER,
-						MAX_MEMBERS);
-	if (!service->balance)
+	service->balancer = chring_balancer_alloc(ORDER, MAX_MEMBERS);
+	if (!service->balancer)
 		abort();
 	service->slots = slots_new();
 	chring_ring_init(&service->ring, &key);
@@ -99,7 +100,7 @@ static void service_free(void *state)
 
 	for (i = 0; i < MAX_MEMBERS; i++)
 		kvfree(service->replicas[i].member.vnodes);
-	chring_balance_free(service->balance);
+	chring_balancer_free(service->balancer);
 	free(service->slots.owner);
 	free(service->slots.standin);
 	free(service);
@@ -109,7 +110,7 @@ static void service_join(void *state, unsigned int nr, unsigned int weight)
 {
 	struct service *service = state;
 	struct replica *replica = &service->replicas[nr];
-	u32 nr_vnodes = weight * CHRING_POINTS_PER_WEIGHT;
+	u32 nr_vnodes = weight * CHRING_VNODES_DEFAULT;
 
 	snprintf(replica->name, sizeof(replica->name), "replica-%u", nr);
 	replica->member = (struct chring_member){

@@ -63,7 +63,7 @@ static void service_free(struct service *service)
 /* The table that a service would have now */
 static void service_plan(const struct service *service, struct chring_slots *slots)
 {
-	struct chring_balance *b = chring_balance_alloc(service->order, NR_INDEXES);
+	struct chring_balancer *b = chring_balancer_alloc(service->order, NR_INDEXES);
 
 	if (!b)
 		abort();
@@ -72,7 +72,7 @@ static void service_plan(const struct service *service, struct chring_slots *slo
 				    service->filled ? &service->slots : NULL, slots);
 	else
 		chring_balance_ring(b, &service->f->ring, slots);
-	chring_balance_free(b);
+	chring_balancer_free(b);
 }
 
 static void service_publish(struct service *service)
@@ -697,7 +697,7 @@ static bool few_or_none_alive(void)
 static bool first_table_depends_on_names_alone(void)
 {
 	struct fixture *f, *g;
-	struct chring_balance *balance = chring_balance_alloc(12, 64);
+	struct chring_balancer *balance = chring_balancer_alloc(12, 64);
 	struct chring_slots a = slots_new(12), b = slots_new(12);
 	u32 i, k, slot;
 	char name[16];
@@ -725,7 +725,7 @@ static bool first_table_depends_on_names_alone(void)
 	}
 	slots_free(&a);
 	slots_free(&b);
-	chring_balance_free(balance);
+	chring_balancer_free(balance);
 	return true;
 }
 

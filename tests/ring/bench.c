@@ -9,12 +9,14 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include <linux/chring.h>
 #include <linux/slab.h>
 
 #include "balance.h"
 #include "fixture.h"
 
-#define NR_SLOTS	(1 << CHRING_DEFAULT_ORDER)
+#define NR_SLOTS	CHRING_SLOTS_DEFAULT
+#define ORDER		__builtin_ctz(NR_SLOTS)
 #define NR_ROUNDS	51
 
 /* Of the processor: what else the host does is not counted */
@@ -41,11 +43,11 @@ static double median(double *values)
 /* As the module has it: a table is allocated, filled, and takes the other's place */
 static void publish(const struct fixture *f, bool even, struct chring_slots *slots)
 {
-	struct chring_slots after = slots_new(CHRING_DEFAULT_ORDER);
-	struct chring_balance *b;
+	struct chring_slots after = slots_new(ORDER);
+	struct chring_balancer *b;
 	u32 i;
 
-	b = chring_balance_alloc(CHRING_DEFAULT_ORDER, MAX_MEMBERS);
+	b = chring_balancer_alloc(ORDER, MAX_MEMBERS);
 	if (!b)
 		abort();
 	if (even)
@@ -55,7 +57,7 @@ static void publish(const struct fixture *f, bool even, struct chring_slots *slo
 		chring_balance_ring(b, &f->ring, &after);
 	for (i = 0; i < f->nr_members; i++)
 		f->members[i]->nr_filled = f->members[i]->nr_vnodes;
-	chring_balance_free(b);
+	chring_balancer_free(b);
 	slots_free(slots);
 	*slots = after;
 }
@@ -152,7 +154,7 @@ int main(void)
 	}
 	printf("How even \"ring\" is, with members x points\n");
 	bench_balance(8, 100, 1000);
-	bench_balance(8, CHRING_POINTS_PER_WEIGHT, 1000);
+	bench_balance(8, CHRING_VNODES_DEFAULT, 1000);
 	bench_balance(8, 1024, 1000);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/chring.h>
 #include <linux/kernel.h>
 #include <linux/rbtree_augmented.h>
 #include <linux/slab.h>
@@ -394,7 +395,7 @@ static bool removal_moves_only_the_removed_members_slots(void)
 	bool ok = true;
 	u16 index;
 
-	fixture_populate(f, 8, CHRING_POINTS_PER_WEIGHT);
+	fixture_populate(f, 8, CHRING_VNODES_DEFAULT);
 	while (ok && f->nr_members > 1) {
 		struct chring_member *member = f->members[0];
 
@@ -425,11 +426,11 @@ static bool addition_takes_slots_only_for_the_new_member(void)
 	char name[16];
 	u16 index;
 
-	fixture_populate(f, 1, CHRING_POINTS_PER_WEIGHT);
+	fixture_populate(f, 1, CHRING_VNODES_DEFAULT);
 	for (index = 40000; ok && index < 40010; index++) {
 		before = table_of(f, 14);
 		snprintf(name, sizeof(name), "new%u", index);
-		fixture_insert(f, member_new(name, index, CHRING_POINTS_PER_WEIGHT));
+		fixture_insert(f, member_new(name, index, CHRING_VNODES_DEFAULT));
 		after = table_of(f, 14);
 		for (slot = 0, taken = 0; slot < 1 << 14; slot++)
 			taken += after.owner[slot] == index;
@@ -449,20 +450,20 @@ static bool growing_weight_only_takes_and_shrinking_only_gives(void)
 	struct chring_member *member;
 	u32 slot, bad = 0, moved = 0;
 
-	fixture_populate(f, 7, CHRING_POINTS_PER_WEIGHT);
-	fixture_insert(f, member_new("changing", 40000, CHRING_POINTS_PER_WEIGHT));
+	fixture_populate(f, 7, CHRING_VNODES_DEFAULT);
+	fixture_insert(f, member_new("changing", 40000, CHRING_VNODES_DEFAULT));
 	light = table_of(f, 14);
 
 	member = f->members[7];
 	fixture_remove(f, member);
 	member_free(member);
-	fixture_insert(f, member_new("changing", 40000, 4 * CHRING_POINTS_PER_WEIGHT));
+	fixture_insert(f, member_new("changing", 40000, 4 * CHRING_VNODES_DEFAULT));
 	heavy = table_of(f, 14);
 
 	member = f->members[7];
 	fixture_remove(f, member);
 	member_free(member);
-	fixture_insert(f, member_new("changing", 40000, CHRING_POINTS_PER_WEIGHT));
+	fixture_insert(f, member_new("changing", 40000, CHRING_VNODES_DEFAULT));
 	again = table_of(f, 14);
 
 	for (slot = 0; slot < 1 << 14; slot++) {
@@ -498,7 +499,7 @@ static bool weights_give_proportional_shares(void)
 		for (i = 0; i < ARRAY_SIZE(weights); i++) {
 			snprintf(name, sizeof(name), "weight%u", i);
 			fixture_insert(f, member_new(name, i, weights[i] *
-						     CHRING_POINTS_PER_WEIGHT));
+						     CHRING_VNODES_DEFAULT));
 		}
 		table = table_of(f, order);
 		for (slot = 0; slot < 1U << order; slot++)
@@ -516,8 +517,8 @@ static bool weights_give_proportional_shares(void)
 	 * member that lacked a tenth of its points would lie outside.
 	 */
 	for (i = 0; i < ARRAY_SIZE(weights); i++) {
-		double k = weights[i] * CHRING_POINTS_PER_WEIGHT;
-		double n = sum_of_weights * CHRING_POINTS_PER_WEIGHT;
+		double k = weights[i] * CHRING_VNODES_DEFAULT;
+		double n = sum_of_weights * CHRING_VNODES_DEFAULT;
 
 		expected = k / n;
 		deviation = expected * sqrt((n - k) / (k * (n + 1)) / nr_seeds);

@@ -28,6 +28,7 @@ enum kind {
 	NUMBER,
 	ADDRESS,
 	ADDRESS6,
+	SEED,
 	FLAG,
 };
 
@@ -47,7 +48,7 @@ struct command {
 	int cmd;
 	int types;		/* the largest type in its attribute set */
 	bool replica;		/* takes replicas */
-	struct attribute attributes[10];
+	struct attribute attributes[16];
 };
 
 static const struct command commands[] = {
@@ -66,12 +67,21 @@ static const struct command commands[] = {
 		  .max = ~0U - 1 },
 		{ NUMBER, CHRING_A_SERVICE_NONE, .optional = true,
 		  .max = CHRING_NONE_POLICY_HOLD },
+		{ NUMBER, CHRING_A_SERVICE_BALANCE, .optional = true,
+		  .max = CHRING_BALANCE_POLICY_RING },
+		{ NUMBER, CHRING_A_SERVICE_VNODES, .optional = true,
+		  .min = 1, .max = CHRING_VNODES_MAX },
+		{ NUMBER, CHRING_A_SERVICE_SLOTS, .optional = true,
+		  .min = CHRING_SLOTS_MIN, .max = CHRING_SLOTS_MAX },
+		{ SEED, CHRING_A_SERVICE_SEED, .optional = true },
 	} },
 	{ CHRING_CMD_SERVICE_SET, CHRING_A_SERVICE_MAX, false, {
 		{ OLD_NAME, CHRING_A_SERVICE_NAME, .name = "idl" },
 		{ NUMBER, CHRING_A_SERVICE_OWNER, .max = ~0U - 1 },
 		{ NUMBER, CHRING_A_SERVICE_NONE, .optional = true,
 		  .max = CHRING_NONE_POLICY_HOLD },
+		{ NUMBER, CHRING_A_SERVICE_BALANCE, .optional = true,
+		  .max = CHRING_BALANCE_POLICY_RING },
 	} },
 	{ CHRING_CMD_SERVICE_GET, CHRING_A_SERVICE_MAX, false, {
 		{ OLD_NAME, CHRING_A_SERVICE_NAME, .name = "svc" },
@@ -489,7 +499,9 @@ TEST_F(attributes, names_that_are_not_printable)
 /* Of all the lengths that are tried */
 static bool is_length_of(enum kind kind, int length)
 {
-	return (kind == ADDRESS6 && length == 16) || (kind == FLAG && !length);
+	if (kind == ADDRESS6 || kind == SEED)
+		return length == 16;
+	return kind == FLAG && !length;
 }
 
 TEST_F(attributes, of_wrong_length)

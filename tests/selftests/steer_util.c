@@ -130,6 +130,7 @@ int service_add(struct stage *stage)
 		.local = stage->local,
 		.v6only = stage->v6only,
 		.owner = CHRING_OWNER_SELF,
+		.balance = stage->balance,
 	};
 
 	return shown(stage, chring_service_new(stage->chring, &request));
@@ -302,8 +303,9 @@ static bool service_is_right(const struct stage *stage,
 			   (unsigned long long)service->picks);
 	if (service->replicas != (uint32_t)__builtin_popcount(stage->replicas))
 		return odd("service counts %u replicas", service->replicas);
-	if (service->slots != SLOTS)
-		return odd("%u slots in the service", service->slots);
+	if (service->slots != SLOTS || service->balance != stage->balance)
+		return odd("%u slots in the service, balance %s", service->slots,
+			   chring_balance_name(service->balance));
 	return true;
 }
 

@@ -76,6 +76,7 @@ struct tally {
  * @client: where clients are bound, without a port
  * @v6only: servers on :: are for IPv6 only
  * @service: name of the service
+ * @balance: CHRING_BALANCE_...
  * @chring: handle of the network namespace
  * @replicas: bit n is set while server n is to be a replica
  * @server: the servers
@@ -88,6 +89,7 @@ struct stage {
 	union chring_address client;
 	bool v6only;
 	const char *service;
+	uint32_t balance;
 	struct chring *chring;
 	unsigned int replicas;
 	struct server server[MAX_SERVERS];

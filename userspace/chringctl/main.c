@@ -33,11 +33,12 @@ struct options {
 };
 
 static const struct command commands[] = {
-	{ "service", "add", "NAME tcp|udp ADDRESS:PORT [v6only] [owner USER] [none refuse|hold]",
+	{ "service", "add",
+	  "NAME tcp|udp ADDRESS:PORT [v6only] [owner USER] [none refuse|hold] [balance even|ring] [vnodes N] [slots N] [seed HEX]",
 	  "make a service", service_add },
 	{ "service", "show", "[NAME]",
 	  "show one service, or all", service_show },
-	{ "service", "set", "NAME owner USER|none refuse|hold",
+	{ "service", "set", "NAME owner USER|none refuse|hold|balance even|ring",
 	  "change a service, its owner only before its first replica", service_set },
 	{ "service", "del", "NAME",
 	  "remove a service and its replicas", service_del },

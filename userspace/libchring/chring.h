@@ -50,6 +50,16 @@ extern "C" {
 /* Largest weight of a replica; the smallest is 1. */
 #define CHRING_WEIGHT_MAX	1024
 
+/* Most virtual nodes for each unit of weight; the fewest are 1. */
+#define CHRING_VNODES_MAX	4096
+
+/* Fewest and most slots of a table. */
+#define CHRING_SLOTS_MIN	256
+#define CHRING_SLOTS_MAX	65536
+
+/* Length of a seed, in bytes. */
+#define CHRING_SEED_SIZE	16
+
 /* In place of a user id: the user who asks. */
 #define CHRING_OWNER_SELF	((uid_t)-1)
 
@@ -83,6 +93,12 @@ enum {
 	CHRING_NONE_HOLD,		/* dropped, so that clients try again */
 };
 
+/* How slots are shared; see chring_balance_name(). */
+enum {
+	CHRING_BALANCE_EVEN,		/* as is due, and as it was before */
+	CHRING_BALANCE_RING,		/* as the ring has it, and no other */
+};
+
 /* States of a replica; see chring_replica_state_name(). */
 enum {
 	CHRING_REPLICA_UP,		/* takes new flows */
@@ -99,7 +115,12 @@ enum {
  * @owner: the user who owns the replicas' sockets
  * @none: CHRING_NONE_...; a later kernel may have more
  * @state: CHRING_SERVICE_...; a later kernel may have more
+ * @balance: CHRING_BALANCE_...; a later kernel may have more
+ * @vnodes: virtual nodes of a replica for each unit of its weight
  * @slots: slots of its table
+ * @seed: keys the hash that makes virtual nodes out of names
+ * @has_seed: whether @seed is told: that needs CAP_NET_ADMIN in the user
+ *	namespace that owns the network namespace
  * @replicas: number of its replicas
  * @points: virtual nodes on its ring
  * @picks: times a replica was picked for a SYN or a datagram; the kernel may
@@ -120,7 +141,11 @@ struct chring_service {
 	uid_t owner;
 	uint32_t none;
 	uint32_t state;
+	uint32_t balance;
+	uint32_t vnodes;
 	uint32_t slots;
+	uint8_t seed[CHRING_SEED_SIZE];
+	bool has_seed;
 	uint32_t replicas;
 	uint32_t points;
 	uint64_t picks;
@@ -138,6 +163,13 @@ struct chring_service {
  * @v6only: on ::, take no IPv4
  * @owner: the user who owns the sockets on @local, or CHRING_OWNER_SELF
  * @none: CHRING_NONE_...
+ * @balance: CHRING_BALANCE_...
+ * @vnodes: virtual nodes of a replica for each unit of its weight, 1 to
+ *	CHRING_VNODES_MAX; 0 is the default, 160
+ * @slots: slots of its table, a power of two, CHRING_SLOTS_MIN to
+ *	CHRING_SLOTS_MAX; 0 is the default, 16384
+ * @seed: CHRING_SEED_SIZE bytes, for rings that are the same on several hosts;
+ *	NULL is a random one
  */
 struct chring_service_request {
 	const char *name;
@@ -146,6 +178,10 @@ struct chring_service_request {
 	bool v6only;
 	uid_t owner;
 	uint32_t none;
+	uint32_t balance;
+	uint32_t vnodes;
+	uint32_t slots;
+	const uint8_t *seed;
 };
 
 /**
@@ -240,7 +276,8 @@ const char *chring_error(const struct chring *chring);
  * Return: 0; -EEXIST where the name, or the address and port, are taken; -EBUSY
  * where they are a service's that is being removed; -EINVAL for a name,
  * protocol, address, port or user that cannot be; -EAFNOSUPPORT for an address
- * of another family; -ENOSPC where there are as many services as may be;
+ * of another family, or vnodes or slots that cannot be; -ENOSPC where there are
+ * as many services as may be;
  * -EPERM without the privilege; -ENOMEM.
  */
 int chring_service_new(struct chring *chring,
@@ -274,6 +311,22 @@ int chring_service_set_owner(struct chring *chring, const char *name,
  */
 int chring_service_set_none(struct chring *chring, const char *name,
 			    uint32_t none);
+
+/**
+ * chring_service_set_balance - change how the slots of a service are shared
+ * @chring: an open handle
+ * @name: the service
+ * @balance: CHRING_BALANCE_...
+ *
+ * To CHRING_BALANCE_EVEN, only those slots move that are too many for their
+ * replicas; to CHRING_BALANCE_RING, all that are not as the ring has them.
+ * Needs CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ *
+ * Return: 0; -ENOENT where there is no such service; -EINVAL for a balance that
+ * the kernel does not know; -EPERM without the privilege; -ENOMEM.
+ */
+int chring_service_set_balance(struct chring *chring, const char *name,
+			       uint32_t balance);
 
 /**
  * chring_service_get - read one service
@@ -489,6 +542,14 @@ int chring_socket_from_pid(struct chring *chring, pid_t pid, int protocol,
 int chring_sockets_from_pid(struct chring *chring, pid_t pid, int protocol,
 			    const union chring_address *local, int **fds,
 			    size_t *count);
+
+/**
+ * chring_balance_name - a word for how slots are shared
+ * @balance: from struct chring_service
+ *
+ * Return: "even" or "ring"; "unknown" for what this library does not know.
+ */
+const char *chring_balance_name(uint32_t balance);
 
 /**
  * chring_none_name - a word for what becomes of flows that nobody can take

@@ -26,6 +26,16 @@ CHRING_EXPORT const char *chring_none_name(uint32_t none)
 	return none < CHRING_ARRAY_SIZE(names) ? names[none] : "unknown";
 }
 
+CHRING_EXPORT const char *chring_balance_name(uint32_t balance)
+{
+	static const char *const names[] = {
+		[CHRING_BALANCE_EVEN]	= "even",
+		[CHRING_BALANCE_RING]	= "ring",
+	};
+
+	return balance < CHRING_ARRAY_SIZE(names) ? names[balance] : "unknown";
+}
+
 /* A request that says which service by name, with room for @size bytes more. */
 static int named_request(struct chring *chring, struct nl_msg **msg, int cmd,
 			 int flags, const char *name, size_t size)
@@ -40,6 +50,22 @@ static int named_request(struct chring *chring, struct nl_msg **msg, int cmd,
 	if (ret < 0)
 		nlmsg_free(*msg);
 	return ret;
+}
+
+/* Those of the table; the kernel has defaults for what is not given. */
+static int put_table(struct chring *chring, struct nl_msg *msg,
+		     const struct chring_service_request *request)
+{
+	if (nla_put_u32(msg, CHRING_A_SERVICE_BALANCE, request->balance) < 0 ||
+	    (request->vnodes &&
+	     nla_put_u32(msg, CHRING_A_SERVICE_VNODES, request->vnodes) < 0) ||
+	    (request->slots &&
+	     nla_put_u32(msg, CHRING_A_SERVICE_SLOTS, request->slots) < 0) ||
+	    (request->seed &&
+	     nla_put(msg, CHRING_A_SERVICE_SEED, CHRING_SEED_SIZE,
+		     request->seed) < 0))
+		return chring_fail_nomem(chring);
+	return 0;
 }
 
 static int put_service(struct chring *chring, struct nl_msg *msg,
@@ -70,7 +96,7 @@ static int put_service(struct chring *chring, struct nl_msg *msg,
 	if (request->owner != CHRING_OWNER_SELF &&
 	    nla_put_u32(msg, CHRING_A_SERVICE_OWNER, request->owner) < 0)
 		return chring_fail_nomem(chring);
-	return 0;
+	return put_table(chring, msg, request);
 }
 
 CHRING_EXPORT int chring_service_new(struct chring *chring,
@@ -90,7 +116,8 @@ CHRING_EXPORT int chring_service_new(struct chring *chring,
 
 	ret = named_request(chring, &msg, CHRING_CMD_SERVICE_NEW, NLM_F_ACK,
 			    request->name,
-			    6 * nla_total_size(sizeof(uint32_t)) +
+			    9 * nla_total_size(sizeof(uint32_t)) +
+			    nla_total_size(CHRING_SEED_SIZE) +
 			    chring_address_size());
 	if (ret < 0)
 		return ret;
@@ -130,6 +157,26 @@ CHRING_EXPORT int chring_service_set_none(struct chring *chring,
 					  const char *name, uint32_t none)
 {
 	return set_number(chring, name, CHRING_A_SERVICE_NONE, none);
+}
+
+CHRING_EXPORT int chring_service_set_balance(struct chring *chring,
+					     const char *name,
+					     uint32_t balance)
+{
+	return set_number(chring, name, CHRING_A_SERVICE_BALANCE, balance);
+}
+
+static void parse_table(struct nlattr *const *attrs,
+			struct chring_service *service)
+{
+	const struct nlattr *seed = attrs[CHRING_A_SERVICE_SEED];
+
+	service->balance = chring_get_uint(attrs[CHRING_A_SERVICE_BALANCE]);
+	service->vnodes = chring_get_uint(attrs[CHRING_A_SERVICE_VNODES]);
+	service->slots = chring_get_uint(attrs[CHRING_A_SERVICE_SLOTS]);
+	service->has_seed = seed && nla_len(seed) == CHRING_SEED_SIZE;
+	if (service->has_seed)
+		memcpy(service->seed, nla_data(seed), CHRING_SEED_SIZE);
 }
 
 static int parse_service(struct chring *chring, struct nlmsghdr *reply,
@@ -176,7 +223,7 @@ static int parse_service(struct chring *chring, struct nlmsghdr *reply,
 	service->owner = chring_get_uint(attrs[CHRING_A_SERVICE_OWNER]);
 	service->none = chring_get_uint(attrs[CHRING_A_SERVICE_NONE]);
 	service->state = chring_get_uint(attrs[CHRING_A_SERVICE_STATE]);
-	service->slots = chring_get_uint(attrs[CHRING_A_SERVICE_SLOTS]);
+	parse_table(attrs, service);
 	service->replicas = chring_get_uint(attrs[CHRING_A_SERVICE_REPLICAS]);
 	service->points = chring_get_uint(attrs[CHRING_A_SERVICE_POINTS]);
 	service->picks = chring_get_uint(attrs[CHRING_A_SERVICE_PICKS]);

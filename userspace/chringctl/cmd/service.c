@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <ctype.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "chringctl.h"
@@ -25,9 +27,101 @@ static enum status next_none(struct args *args, uint32_t *none)
 	return STATUS_DONE;
 }
 
+static enum status next_balance(struct args *args, uint32_t *balance)
+{
+	if (take_word(args, "even"))
+		*balance = CHRING_BALANCE_EVEN;
+	else if (take_word(args, "ring"))
+		*balance = CHRING_BALANCE_RING;
+	else if (!args->left)
+		return mistake("balance even|ring is missing");
+	else
+		return mistake("balance must be even or ring, not '%s'",
+			       *args->words);
+	return STATUS_DONE;
+}
+
+static int hex_digit(char digit)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *found = digit ? strchr(digits, tolower(digit)) : NULL;
+
+	return found ? found - digits : -1;
+}
+
+static enum status next_seed(struct args *args, uint8_t *seed)
+{
+	enum status status;
+	const char *word;
+	int high;
+	int low;
+	int i;
+
+	status = next_word(args, "seed HEX", &word);
+	if (status)
+		return status;
+	if (strlen(word) != 2 * CHRING_SEED_SIZE)
+		return mistake("seed must be %d hexadecimal digits",
+			       2 * CHRING_SEED_SIZE);
+	for (i = 0; i < CHRING_SEED_SIZE; i++) {
+		high = hex_digit(word[2 * i]);
+		low = hex_digit(word[2 * i + 1]);
+		if (high < 0 || low < 0)
+			return mistake("seed must be hexadecimal digits, not '%s'",
+				       word);
+		seed[i] = high << 4 | low;
+	}
+	return STATUS_DONE;
+}
+
+enum setting {
+	SET_V6ONLY, SET_OWNER, SET_NONE, SET_BALANCE, SET_VNODES, SET_SLOTS,
+	SET_SEED, NR_SETTINGS
+};
+
+/* What follows the address: each once at most, in any order. */
+static enum status next_setting(struct args *args,
+				struct chring_service_request *request,
+				uint8_t *seed, unsigned int *given)
+{
+	static const char *const words[NR_SETTINGS] = {
+		"v6only", "owner", "none", "balance", "vnodes", "slots", "seed"
+	};
+	unsigned int setting = 0;
+
+	while (setting < NR_SETTINGS && !next_is(args, words[setting]))
+		setting++;
+	if (setting == NR_SETTINGS || *given & 1U << setting)
+		return no_more_words(args);
+	take_word(args, words[setting]);
+	*given |= 1U << setting;
+
+	switch (setting) {
+	case SET_OWNER:
+		return next_user(args, &request->owner);
+	case SET_NONE:
+		return next_none(args, &request->none);
+	case SET_BALANCE:
+		return next_balance(args, &request->balance);
+	case SET_VNODES:
+		return next_number(args, "vnodes", 1, CHRING_VNODES_MAX,
+				   &request->vnodes);
+	case SET_SLOTS:
+		return next_number(args, "slots", CHRING_SLOTS_MIN,
+				   CHRING_SLOTS_MAX, &request->slots);
+	case SET_SEED:
+		request->seed = seed;
+		return next_seed(args, seed);
+	}
+	request->v6only = true;
+	return STATUS_DONE;
+}
+
 enum status service_add(struct chring *chring, struct args *args)
 {
 	struct chring_service_request request = { .owner = CHRING_OWNER_SELF };
+	uint8_t seed[CHRING_SEED_SIZE];
+	unsigned int given = 0;
 	enum status status;
 	int ret;
 
@@ -36,14 +130,8 @@ enum status service_add(struct chring *chring, struct args *args)
 		status = next_protocol(args, &request.protocol);
 	if (!status)
 		status = next_endpoint(args, &request.local);
-	if (!status)
-		request.v6only = take_word(args, "v6only");
-	if (!status && take_word(args, "owner"))
-		status = next_user(args, &request.owner);
-	if (!status && take_word(args, "none"))
-		status = next_none(args, &request.none);
-	if (!status)
-		status = no_more_words(args);
+	while (!status && args->left)
+		status = next_setting(args, &request, seed, &given);
 	if (status)
 		return status;
 
@@ -55,22 +143,27 @@ enum status service_add(struct chring *chring, struct args *args)
 
 enum status service_set(struct chring *chring, struct args *args)
 {
+	int (*set)(struct chring *chring, const char *name, uint32_t value);
 	enum status status;
 	const char *name;
-	bool owner;
 	uint32_t value;
 	int ret;
 
 	status = next_word(args, "NAME", &name);
 	if (status)
 		return status;
-	owner = take_word(args, "owner");
-	if (owner)
+	if (take_word(args, "owner")) {
+		set = chring_service_set_owner;
 		status = next_user(args, &value);
-	else if (take_word(args, "none"))
+	} else if (take_word(args, "none")) {
+		set = chring_service_set_none;
 		status = next_none(args, &value);
-	else
-		return mistake("what to set is missing: owner USER, or none refuse|hold");
+	} else if (take_word(args, "balance")) {
+		set = chring_service_set_balance;
+		status = next_balance(args, &value);
+	} else {
+		return mistake("what to set is missing: owner, none or balance");
+	}
 	if (!status)
 		status = no_more_words(args);
 	if (status)
@@ -78,8 +171,7 @@ enum status service_set(struct chring *chring, struct args *args)
 
 	ret = chring_open(chring);
 	if (!ret)
-		ret = owner ? chring_service_set_owner(chring, name, value) :
-			      chring_service_set_none(chring, name, value);
+		ret = set(chring, name, value);
 	return outcome(chring, ret);
 }
 
@@ -140,6 +232,19 @@ static void print_owner(uid_t owner)
 	output_number(OUTPUT_JSON, "owner", owner);
 }
 
+/* A secret: where it is wanted, not wherever a service is shown. */
+static void print_seed(const struct chring_service *service)
+{
+	char text[2 * CHRING_SEED_SIZE + 1];
+	int i;
+
+	if (!service->has_seed)
+		return;
+	for (i = 0; i < CHRING_SEED_SIZE; i++)
+		sprintf(&text[2 * i], "%02x", service->seed[i]);
+	output_string(OUTPUT_JSON, "seed", text);
+}
+
 void service_values(const struct chring_service *service)
 {
 	output_word(OUTPUT_BOTH, "name", service->name);
@@ -151,9 +256,14 @@ void service_values(const struct chring_service *service)
 	output_break();
 	output_string(OUTPUT_BOTH, "state",
 		      chring_service_state_name(service->state));
-	output_number(OUTPUT_BOTH, "slots", service->slots);
 	output_number(OUTPUT_BOTH, "replicas", service->replicas);
 	output_number(OUTPUT_BOTH, "points", service->points);
+	output_break();
+	output_string(OUTPUT_BOTH, "balance",
+		      chring_balance_name(service->balance));
+	output_number(OUTPUT_BOTH, "vnodes", service->vnodes);
+	output_number(OUTPUT_BOTH, "slots", service->slots);
+	print_seed(service);
 	output_break();
 	output_number(OUTPUT_BOTH, "picks", service->picks);
 	output_number(OUTPUT_BOTH, "migrated", service->migrated);

@@ -14,7 +14,8 @@ _chringctl_names()	# OBJECT VERB [SERVICE]
 _chringctl_keys()	# OBJECT VERB PREVIOUS-WORD
 {
 	case "$1 $2 $3" in
-	*" pid" | *" fd" | *" at" | *" prefix" | *" weight" | *" from" | *" to")
+	*" pid" | *" fd" | *" at" | *" prefix" | *" weight" | *" from" | *" to" | \
+	*" vnodes" | *" slots" | *" seed")
 		return ;;
 	*" owner")
 		compgen -u ;;
@@ -32,10 +33,12 @@ _chringctl_keys()	# OBJECT VERB PREVIOUS-WORD
 		echo mode owner group fifo adaptive strict ;;
 	"lock set"*)
 		echo mode owner group fifo adaptive ;;
+	*" balance")
+		echo even ring ;;
 	"service add"*)
-		echo v6only owner none ;;
+		echo v6only owner none balance vnodes slots seed ;;
 	"service set"*)
-		echo owner none ;;
+		echo owner none balance ;;
 	"replica add"*)
 		echo pid fd at weight ;;
 	"replica adopt"*)

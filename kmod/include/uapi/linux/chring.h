@@ -11,6 +11,11 @@
 
 #define CHRING_NAME_MAX		63
 #define CHRING_WEIGHT_MAX	1024
+#define CHRING_VNODES_MAX	4096
+#define CHRING_VNODES_DEFAULT	160
+#define CHRING_SLOTS_MIN	256
+#define CHRING_SLOTS_MAX	65536
+#define CHRING_SLOTS_DEFAULT	16384
 
 /**
  * enum chring_protocol - Transport protocol of a service.
@@ -46,6 +51,20 @@ enum chring_service_state {
 enum chring_none_policy {
 	CHRING_NONE_POLICY_REFUSE,
 	CHRING_NONE_POLICY_HOLD,
+};
+
+/**
+ * enum chring_balance_policy - How the slots of a table are shared among the
+ *   replicas.
+ * @CHRING_BALANCE_POLICY_EVEN: Each replica has what is due to it by its
+ *   weight, to within a slot, and keeps what it has as far as that goes; the
+ *   ring says who gets the rest. So the table depends on what was before it.
+ * @CHRING_BALANCE_POLICY_RING: Each slot belongs to its successor on the ring.
+ *   The table depends on nothing but names, weights and the seed.
+ */
+enum chring_balance_policy {
+	CHRING_BALANCE_POLICY_EVEN,
+	CHRING_BALANCE_POLICY_RING,
 };
 
 /**
@@ -94,6 +113,9 @@ enum {
 	CHRING_A_SERVICE_NONE,
 	CHRING_A_SERVICE_STATE,
 	CHRING_A_SERVICE_SLOTS,
+	CHRING_A_SERVICE_BALANCE,
+	CHRING_A_SERVICE_VNODES,
+	CHRING_A_SERVICE_SEED,
 	CHRING_A_SERVICE_REPLICAS,
 	CHRING_A_SERVICE_POINTS,
 	CHRING_A_SERVICE_PICKS,
