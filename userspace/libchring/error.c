@@ -29,6 +29,10 @@ static const char *const service_names[] = {
 	[CHRING_A_SERVICE_LOCAL_PORT]	= "local-port",
 	[CHRING_A_SERVICE_OWNER]	= "owner",
 	[CHRING_A_SERVICE_NONE]		= "none",
+	[CHRING_A_SERVICE_SLOTS]	= "slots",
+	[CHRING_A_SERVICE_BALANCE]	= "balance",
+	[CHRING_A_SERVICE_VNODES]	= "vnodes",
+	[CHRING_A_SERVICE_SEED]		= "seed",
 };
 
 static const char *const replica_names[] = {
