@@ -17,14 +17,14 @@
 #include "selector.h"
 #include "target.h"
 
-static unsigned int transport_len(const struct chring_address *to)
+static unsigned int transport_len(const struct chring_flow *flow)
 {
-	return to->protocol == IPPROTO_TCP ? sizeof(struct tcphdr) :
-					     sizeof(struct udphdr);
+	return flow->to.protocol == IPPROTO_TCP ?
+	       sizeof(struct tcphdr) :
+	       sizeof(struct udphdr) + flow->payload_len;
 }
 
-static void put_ipv4(struct sk_buff *skb, const struct chring_address *to,
-		     const struct chring_address *from)
+static void put_ipv4(struct sk_buff *skb, const struct chring_flow *flow)
 {
 	struct iphdr *iph = skb_put_zero(skb, sizeof(*iph));
 
@@ -32,61 +32,68 @@ static void put_ipv4(struct sk_buff *skb, const struct chring_address *to,
 	iph->version = 4;
 	iph->ihl = sizeof(*iph) / 4;
 	iph->ttl = 64;
-	iph->protocol = to->protocol;
-	iph->saddr = from->ipv4;
-	iph->daddr = to->ipv4;
-	iph->tot_len = htons(sizeof(*iph) + transport_len(to));
+	iph->protocol = flow->to.protocol;
+	iph->saddr = flow->from.ipv4;
+	iph->daddr = flow->to.ipv4;
+	iph->tot_len = htons(sizeof(*iph) + transport_len(flow));
 }
 
-static void put_ipv6(struct sk_buff *skb, const struct chring_address *to,
-		     const struct chring_address *from)
+static void put_ipv6(struct sk_buff *skb, const struct chring_flow *flow)
 {
 	struct ipv6hdr *iph = skb_put_zero(skb, sizeof(*iph));
 
 	skb->protocol = htons(ETH_P_IPV6);
 	iph->version = 6;
 	iph->hop_limit = 64;
-	iph->nexthdr = to->protocol;
-	iph->saddr = from->ipv6;
-	iph->daddr = to->ipv6;
-	iph->payload_len = htons(transport_len(to));
+	iph->nexthdr = flow->to.protocol;
+	iph->saddr = flow->from.ipv6;
+	iph->daddr = flow->to.ipv6;
+	iph->payload_len = htons(transport_len(flow));
 }
 
-static void put_transport(struct sk_buff *skb, const struct chring_address *to,
-			  const struct chring_address *from)
+static void put_tcp(struct sk_buff *skb, const struct chring_flow *flow)
 {
-	/* Both headers begin with the ports */
-	struct tcphdr *th = skb_put_zero(skb, transport_len(to));
+	struct tcphdr *th = skb_put_zero(skb, sizeof(*th));
 
-	th->source = from->port;
-	th->dest = to->port;
-	if (to->protocol == IPPROTO_TCP) {
-		th->doff = sizeof(*th) / 4;
-		th->syn = 1;
-	} else {
-		((struct udphdr *)th)->len = htons(sizeof(struct udphdr));
-	}
+	th->source = flow->from.port;
+	th->dest = flow->to.port;
+	th->doff = sizeof(*th) / 4;
+	th->syn = 1;
+}
+
+static void put_udp(struct sk_buff *skb, const struct chring_flow *flow)
+{
+	struct udphdr *uh = skb_put_zero(skb, sizeof(*uh));
+
+	uh->source = flow->from.port;
+	uh->dest = flow->to.port;
+	uh->len = htons(transport_len(flow));
+	if (flow->payload)
+		skb_put_data(skb, flow->payload, flow->payload_len);
 }
 
 /* A packet as the protocols see it during look-up, its data at the transport */
 static struct sk_buff *probe_alloc(struct net *net,
-				   const struct chring_address *to,
-				   const struct chring_address *from)
+				   const struct chring_flow *flow)
 {
 	struct sk_buff *skb;
 
-	skb = alloc_skb(sizeof(struct ipv6hdr) + transport_len(to), GFP_KERNEL);
+	skb = alloc_skb(sizeof(struct ipv6hdr) + transport_len(flow),
+			GFP_KERNEL);
 	if (!skb)
 		return NULL;
 	skb->dev = net->loopback_dev;
 	skb_reset_network_header(skb);
-	if (to->family == AF_INET)
-		put_ipv4(skb, to, from);
+	if (flow->to.family == AF_INET)
+		put_ipv4(skb, flow);
 	else
-		put_ipv6(skb, to, from);
+		put_ipv6(skb, flow);
 	skb_pull(skb, skb->len);
 	skb_reset_transport_header(skb);
-	put_transport(skb, to, from);
+	if (flow->to.protocol == IPPROTO_TCP)
+		put_tcp(skb, flow);
+	else
+		put_udp(skb, flow);
 	return skb;
 }
 
@@ -127,9 +134,7 @@ static struct sock *find_ipv6(struct net *net, struct sk_buff *skb,
  * @selector: of the service; it counts nothing for the look-up
  * @anchor: the service's home anchor
  * @net: network namespace of the service
- * @to: address that the flow is sent to; its device is where it comes in, 0 for
- *	the loopback device
- * @from: address of the client, of the same family
+ * @flow: the flow
  *
  * Context: may sleep. No other look-up on @selector at the same time.
  * Return: the socket, to be compared only, or NULL where there is none; an
@@ -137,14 +142,14 @@ static struct sock *find_ipv6(struct net *net, struct sk_buff *skb,
  */
 struct sock *chring_lookup(struct chring_selector *selector,
 			   struct chring_anchor *anchor, struct net *net,
-			   const struct chring_address *to,
-			   const struct chring_address *from)
+			   const struct chring_flow *flow)
 {
+	const struct chring_address *to = &flow->to, *from = &flow->from;
 	int dif = to->device ?: net->loopback_dev->ifindex;
 	struct sk_buff *skb;
 	struct sock *sk;
 
-	skb = probe_alloc(net, to, from);
+	skb = probe_alloc(net, flow);
 	if (!skb)
 		return ERR_PTR(-ENOMEM);
 	chring_selector_probe(selector, anchor->prog, to->protocol, skb);

@@ -2,15 +2,38 @@
 #ifndef CHRING_LOOKUP_H
 #define CHRING_LOOKUP_H
 
-struct chring_address;
+#include <linux/types.h>
+
+#include "target.h"
+
 struct chring_anchor;
 struct chring_selector;
 struct net;
+struct nlattr;
 struct sock;
+
+/* The longest payload of a datagram that is a packet */
+#define CHRING_PAYLOAD_MAX 65507
+
+/**
+ * struct chring_flow - a flow that is asked about
+ * @to: address that it is sent to; its device is where it comes in, 0 for the
+ *	loopback device
+ * @from: address and port of the client, of the same family
+ * @payload: of its first datagram; NULL where it is not told
+ * @payload_len: length of that, up to CHRING_PAYLOAD_MAX
+ * @payload_attr: where @payload came from, to point at in a refusal
+ */
+struct chring_flow {
+	struct chring_address to;
+	struct chring_address from;
+	const void *payload;
+	unsigned int payload_len;
+	const struct nlattr *payload_attr;
+};
 
 struct sock *chring_lookup(struct chring_selector *selector,
 			   struct chring_anchor *anchor, struct net *net,
-			   const struct chring_address *to,
-			   const struct chring_address *from);
+			   const struct chring_flow *flow);
 
 #endif /* CHRING_LOOKUP_H */

@@ -33,6 +33,24 @@ static int put_address(struct sk_buff *skb,
 	return 0;
 }
 
+/* All of it but its secret */
+static int put_key(struct sk_buff *skb, const struct chring_service *service)
+{
+	const struct chring_key *key = &service->selector.key;
+
+	if (nla_put_u32(skb, CHRING_A_SERVICE_KEY, key->type) ||
+	    (key->prefix_ipv4 && nla_put_u32(skb, CHRING_A_SERVICE_PREFIX_IPV4,
+					     key->prefix_ipv4)) ||
+	    (key->prefix_ipv6 && nla_put_u32(skb, CHRING_A_SERVICE_PREFIX_IPV6,
+					     key->prefix_ipv6)))
+		return -EMSGSIZE;
+	if (key->type == CHRING_KEY_TYPE_PAYLOAD &&
+	    (nla_put_u32(skb, CHRING_A_SERVICE_PAYLOAD_OFFSET, key->offset) ||
+	     nla_put_u32(skb, CHRING_A_SERVICE_PAYLOAD_LENGTH, key->length)))
+		return -EMSGSIZE;
+	return 0;
+}
+
 /**
  * chring_put_service - put a service into a message
  * @skb: the message
@@ -60,6 +78,7 @@ int chring_put_service(struct sk_buff *skb, struct chring_service *service,
 	    nla_put_u32(skb, CHRING_A_SERVICE_NONE,
 			READ_ONCE(service->selector.hold) ?
 			CHRING_NONE_POLICY_HOLD : CHRING_NONE_POLICY_REFUSE) ||
+	    put_key(skb, service) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_STATE, service_state(service)) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_BALANCE, service->balance) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_VNODES, service->vnodes) ||

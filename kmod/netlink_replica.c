@@ -5,6 +5,7 @@
 #include <net/genetlink.h>
 
 #include "generated/netlink.h"
+#include "lookup.h"
 #include "message.h"
 #include "netlink.h"
 #include "replica.h"
@@ -249,9 +250,26 @@ unlock:
 	return err;
 }
 
-static int get_client(struct genl_info *info, struct chring_address *from,
-		      struct chring_address *to)
+static int get_payload(struct genl_info *info, struct chring_flow *flow)
 {
+	const struct nlattr *attr = info->attrs[CHRING_A_LOOKUP_PAYLOAD];
+
+	if (!attr)
+		return 0;
+	if (nla_len(attr) > CHRING_PAYLOAD_MAX) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr,
+				    "payload is too long for a datagram");
+		return -EINVAL;
+	}
+	flow->payload = nla_data(attr);
+	flow->payload_len = nla_len(attr);
+	flow->payload_attr = attr;
+	return 0;
+}
+
+static int get_flow(struct genl_info *info, struct chring_flow *flow)
+{
+	struct chring_address *from = &flow->from, *to = &flow->to;
 	int err;
 
 	err = chring_nl_get_ip(info, CHRING_A_LOOKUP_REMOTE_IPV4,
@@ -278,12 +296,12 @@ static int get_client(struct genl_info *info, struct chring_address *from,
 				    "addresses are of different families");
 		err = -EINVAL;
 	}
-	return err;
+	return err ?: get_payload(info, flow);
 }
 
 int chring_nl_lookup_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct chring_address from = {}, to = {};
+	struct chring_flow flow = {};
 	struct nlattr **attrs = info->attrs;
 	char replica[CHRING_NAME_MAX + 1];
 	struct sk_buff *msg;
@@ -293,13 +311,13 @@ int chring_nl_lookup_doit(struct sk_buff *skb, struct genl_info *info)
 	if (GENL_REQ_ATTR_CHECK(info, CHRING_A_LOOKUP_SERVICE) ||
 	    GENL_REQ_ATTR_CHECK(info, CHRING_A_LOOKUP_REMOTE_PORT))
 		return -EINVAL;
-	err = get_client(info, &from, &to);
+	err = get_flow(info, &flow);
 	if (err)
 		return err;
 	NL_SET_BAD_ATTR(info->extack, attrs[CHRING_A_LOOKUP_LOCAL_IPV4] ?:
 				      attrs[CHRING_A_LOOKUP_LOCAL_IPV6]);
 	err = chring_service_lookup(genl_info_net(info),
-				    attrs[CHRING_A_LOOKUP_SERVICE], &to, &from,
+				    attrs[CHRING_A_LOOKUP_SERVICE], &flow,
 				    replica, info->extack);
 	if (err)
 		return err;

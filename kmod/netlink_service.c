@@ -7,6 +7,7 @@
 #include <net/genetlink.h>
 
 #include "generated/netlink.h"
+#include "lookup.h"
 #include "message.h"
 #include "netlink.h"
 #include "service.h"
@@ -21,6 +22,105 @@ static int get_owner(const struct genl_info *info, kuid_t *owner)
 		return 0;
 	NL_SET_ERR_MSG_ATTR(info->extack, attr, "no such user id here");
 	return -EINVAL;
+}
+
+/* What a key of this type has no use for, NULL where there is no such thing */
+static const struct nlattr *surplus_attr(const struct genl_info *info,
+					 enum chring_key_type type)
+{
+	static const struct {
+		int attr;
+		enum chring_key_type type;
+	} uses[] = {
+		{ CHRING_A_SERVICE_PREFIX_IPV4, CHRING_KEY_TYPE_PREFIX },
+		{ CHRING_A_SERVICE_PREFIX_IPV6, CHRING_KEY_TYPE_PREFIX },
+		{ CHRING_A_SERVICE_PAYLOAD_OFFSET, CHRING_KEY_TYPE_PAYLOAD },
+		{ CHRING_A_SERVICE_PAYLOAD_LENGTH, CHRING_KEY_TYPE_PAYLOAD },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(uses); i++)
+		if (info->attrs[uses[i].attr] && uses[i].type != type)
+			return info->attrs[uses[i].attr];
+	return NULL;
+}
+
+static int get_prefixes(struct genl_info *info,
+			const struct chring_address *address,
+			struct chring_key *key)
+{
+	const struct nlattr *ipv4 = info->attrs[CHRING_A_SERVICE_PREFIX_IPV4];
+	const struct nlattr *ipv6 = info->attrs[CHRING_A_SERVICE_PREFIX_IPV6];
+
+	bool takes_ipv4 = address->family == AF_INET ||
+			  chring_address_dual(address);
+
+	if (address->family == AF_INET && ipv6) {
+		NL_SET_ERR_MSG_ATTR(info->extack, ipv6, "service takes no IPv6");
+		return -EINVAL;
+	}
+	if (!takes_ipv4 && ipv4) {
+		NL_SET_ERR_MSG_ATTR(info->extack, ipv4, "service takes no IPv4");
+		return -EINVAL;
+	}
+	if (GENL_REQ_ATTR_CHECK(info, address->family == AF_INET ?
+				      CHRING_A_SERVICE_PREFIX_IPV4 :
+				      CHRING_A_SERVICE_PREFIX_IPV6))
+		return -EINVAL;
+	if (takes_ipv4)
+		key->prefix_ipv4 = ipv4 ? nla_get_u32(ipv4) : 32;
+	if (ipv6)
+		key->prefix_ipv6 = nla_get_u32(ipv6);
+	return 0;
+}
+
+static int get_payload(struct genl_info *info,
+		       const struct chring_address *address,
+		       struct chring_key *key)
+{
+	const struct nlattr *offset;
+
+	if (address->protocol != IPPROTO_UDP) {
+		NL_SET_ERR_MSG_ATTR(info->extack,
+				    info->attrs[CHRING_A_SERVICE_KEY],
+				    "key payload is for UDP only");
+		return -EINVAL;
+	}
+	if (GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_PAYLOAD_OFFSET) ||
+	    GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_PAYLOAD_LENGTH))
+		return -EINVAL;
+	offset = info->attrs[CHRING_A_SERVICE_PAYLOAD_OFFSET];
+	key->offset = nla_get_u32(offset);
+	key->length = nla_get_u32(info->attrs[CHRING_A_SERVICE_PAYLOAD_LENGTH]);
+	if (key->offset + key->length > CHRING_PAYLOAD_MAX) {
+		NL_SET_ERR_MSG_ATTR(info->extack, offset,
+				    "no datagram is as long as offset and length");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int get_key(struct genl_info *info, const struct chring_address *address,
+		   struct chring_key *key)
+{
+	const struct nlattr *attr = info->attrs[CHRING_A_SERVICE_KEY];
+	const struct nlattr *surplus;
+
+	key->type = attr ? nla_get_u32(attr) : CHRING_KEY_TYPE_FLOW;
+	surplus = surplus_attr(info, key->type);
+	if (surplus) {
+		NL_SET_ERR_MSG_ATTR(info->extack, surplus,
+				    "is for another key than the service's");
+		return -EINVAL;
+	}
+	switch (key->type) {
+	case CHRING_KEY_TYPE_PREFIX:
+		return get_prefixes(info, address, key);
+	case CHRING_KEY_TYPE_PAYLOAD:
+		return get_payload(info, address, key);
+	default:
+		return 0;
+	}
 }
 
 static bool get_hold(const struct nlattr *attr)
@@ -106,6 +206,9 @@ int chring_nl_service_new_doit(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		return err;
 	err = get_owner(info, &args.owner);
+	if (err)
+		return err;
+	err = get_key(info, &args.address, &args.key);
 	if (err)
 		return err;
 	err = get_table(info, &args);

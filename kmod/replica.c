@@ -710,8 +710,7 @@ void chring_replica_free_all(struct chring_net *cn,
 /**
  * chring_replica_lookup_locked - which replica would a new flow get?
  * @service: caller holds the lock of its namespace's services
- * @to: address that the client sends to
- * @from: address and port of the client
+ * @flow: the flow
  * @name: gets its name, empty where no replica would; CHRING_NAME_MAX + 1
  *	bytes
  *
@@ -719,15 +718,14 @@ void chring_replica_free_all(struct chring_net *cn,
  * Return: 0, or -ENOMEM.
  */
 int chring_replica_lookup_locked(struct chring_service *service,
-				 const struct chring_address *to,
-				 const struct chring_address *from, char *name)
+				 const struct chring_flow *flow, char *name)
 {
 	struct chring_replica *replica = NULL;
 	struct sock *sk;
 
 	if (service->anchor) {
 		sk = chring_lookup(&service->selector, service->anchor,
-				   service->net, to, from);
+				   service->net, flow);
 		if (IS_ERR(sk))
 			return PTR_ERR(sk);
 		replica = find_sock(service, sk);

@@ -14,6 +14,7 @@
 struct chring_address;
 struct chring_anchor;
 struct chring_counters;
+struct chring_flow;
 struct chring_net;
 struct chring_service;
 struct net;
@@ -109,9 +110,7 @@ struct chring_replica *chring_replica_find_locked(struct chring_service *service
 						  const char *name);
 
 int chring_replica_lookup_locked(struct chring_service *service,
-				 const struct chring_address *to,
-				 const struct chring_address *from,
-				 char *name);
+				 const struct chring_flow *flow, char *name);
 void chring_replica_sweep(struct work_struct *work);
 void chring_replica_free_all(struct chring_net *cn,
 			     struct chring_service *service);

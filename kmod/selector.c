@@ -10,6 +10,8 @@
 
 #include <linux/bpf.h>
 #include <linux/filter.h>
+#include <linux/random.h>
+#include <linux/string.h>
 #include <net/sock_reuseport.h>
 
 #include "selector.h"
@@ -56,9 +58,10 @@ selector_of(const struct bpf_insn *insn)
 
 /*
  * Picks a socket for a SYN or a datagram (migrating_sk is NULL), or for a
- * handshake or an unaccepted connection of a listener that closed. The hash
- * is the kernel's own, of addresses and ports, and the same in both cases; it
- * is the flow's point on the ring. Softirq or BH off, under rcu_read_lock().
+ * handshake or an unaccepted connection of a listener that closed. The hash of
+ * the key, and the kernel's own of addresses and ports, are the same in both
+ * cases; it is the flow's point on the ring. Softirq or BH off, under
+ * rcu_read_lock().
  */
 static __always_inline unsigned int select_sock(const void *ctx,
 						const struct bpf_insn *insn,
@@ -68,19 +71,21 @@ static __always_inline unsigned int select_sock(const void *ctx,
 	const struct chring_selector *selector = selector_of(insn);
 	const struct chring_target *target, *owner;
 	const struct chring_table *table;
-	u32 slot;
+	u32 hash, slot;
 
 	table = rcu_dereference(selector->table);
 	if (unlikely(!table))
 		goto refuse;
 
-	slot = reuse->hash >> table->shift;
+	hash = chring_key_hash(&selector->key, reuse->skb, reuse->migrating_sk,
+			       reuse->hash);
+	slot = hash >> table->shift;
 	owner = &table->target[table->slots.owner[slot]];
 	target = owner;
 	if (unlikely(!alive(target->sk, target->ports))) {
 		target = &table->target[table->slots.standin[slot]];
 		if (!alive(target->sk, target->ports))
-			target = any_alive(table, reuse->hash, alive);
+			target = any_alive(table, hash, alive);
 		if (!target)
 			goto refuse;
 	}
@@ -120,9 +125,9 @@ static noinline unsigned int select_udp(const void *ctx,
 }
 
 /*
- * The same where the slot's owner is alive, the packet is not of a look-up and
- * nothing migrates: false where it has to be done the long way. Each datagram
- * pays for every instruction here.
+ * The same where the key is addresses and ports, the slot's owner is alive, the
+ * packet is not of a look-up and nothing migrates: false where it has to be done
+ * the long way. Each datagram pays for every instruction here.
  */
 static __always_inline bool select_owner(const void *ctx,
 					 const struct bpf_insn *insn,
@@ -207,12 +212,18 @@ static unsigned int select_aside(const void *ctx, const struct bpf_insn *insn)
 	return reuse->selected_sk ? SK_PASS : SK_DROP;
 }
 
-/* Only the long way tells the packet of a look-up from others. */
-static bpf_func_t function_of(int protocol, bool probe)
+/*
+ * Only the long way tells the packet of a look-up from others, and knows other
+ * keys than the default, which thus pays nothing for them.
+ */
+static bpf_func_t function_of(const struct chring_selector *selector,
+			      int protocol, bool probe)
 {
+	bool quick = !probe && selector->key.type == CHRING_KEY_TYPE_FLOW;
+
 	if (protocol == IPPROTO_TCP)
-		return probe ? select_tcp : quick_tcp;
-	return probe ? select_udp : quick_udp;
+		return quick ? quick_tcp : select_tcp;
+	return quick ? quick_udp : select_udp;
 }
 
 static struct bpf_prog *prog_alloc(chring_native_fn fn, u32 nr_insns)
@@ -261,13 +272,17 @@ bool chring_selector_holds(const struct bpf_insn *insn)
  * chring_selector_init - make the selector of a service
  * @selector: to be filled in, all zero before
  * @address: of the service
+ * @key: what it steers by; copied, with a secret of its own
  *
  * Context: may sleep.
  * Return: 0, or -ENOMEM.
  */
 int chring_selector_init(struct chring_selector *selector,
-			 const struct chring_address *address)
+			 const struct chring_address *address,
+			 const struct chring_key *key)
 {
+	selector->key = *key;
+	get_random_bytes(&selector->key.secret, sizeof(selector->key.secret));
 	selector->port = ntohs(address->port);
 	selector->refused = alloc_percpu_gfp(unsigned long, GFP_KERNEL_ACCOUNT);
 	return selector->refused ? 0 : -ENOMEM;
@@ -296,6 +311,7 @@ bool chring_selector_in_use(const struct chring_selector *selector)
  */
 void chring_selector_free(struct chring_selector *selector)
 {
+	memzero_explicit(&selector->key, sizeof(selector->key));
 	free_percpu(selector->refused);
 }
 
@@ -320,7 +336,8 @@ struct bpf_prog *chring_selector_prog_alloc(struct chring_selector *selector,
 
 	BUILD_BUG_ON(offsetof(struct bpf_prog, insnsi) % sizeof(void *));
 
-	prog = prog_alloc(aside ? select_aside : function_of(protocol, false),
+	prog = prog_alloc(aside ? select_aside :
+				  function_of(selector, protocol, false),
 			  IMAGE_INSNS);
 	if (!prog)
 		return NULL;
@@ -367,7 +384,7 @@ void chring_selector_probe(struct chring_selector *selector,
 			   const struct sk_buff *probe)
 {
 	WRITE_ONCE(selector->probe, probe);
-	WRITE_ONCE(prog->bpf_func, function_of(protocol, probe));
+	WRITE_ONCE(prog->bpf_func, function_of(selector, protocol, probe));
 }
 
 /**

@@ -54,20 +54,19 @@ static int check_flows(struct chring_selector *selector,
 		       struct chring_anchor *anchor,
 		       const struct sock *expected)
 {
-	struct chring_address to = anchor->address, from;
+	struct chring_flow flow = { .to = anchor->address };
 	unsigned int port;
 
-	if (to.family == AF_INET)
-		to.ipv4 = htonl(INADDR_LOOPBACK);
+	if (flow.to.family == AF_INET)
+		flow.to.ipv4 = htonl(INADDR_LOOPBACK);
 	else
-		to.ipv6 = in6addr_loopback;
-	from = to;
+		flow.to.ipv6 = in6addr_loopback;
+	flow.from = flow.to;
 	for (port = 1; port <= NR_FLOWS; port++) {
 		struct sock *sk;
 
-		from.port = htons(port);
-		sk = chring_lookup(selector, anchor, &init_net, &to, &from);
-
+		flow.from.port = htons(port);
+		sk = chring_lookup(selector, anchor, &init_net, &flow);
 		if (IS_ERR(sk))
 			return PTR_ERR(sk);
 		if (sk != expected)
@@ -141,6 +140,7 @@ static int check(int family, int protocol)
 		.protocol = protocol,
 		.v6only = family == AF_INET6,
 	};
+	const struct chring_key key = {};
 	struct chring_selector selector = {};
 	struct chring_table *table;
 	int err;
@@ -148,7 +148,7 @@ static int check(int family, int protocol)
 	table = chring_table_new(TABLE_ORDER, NR_SOCKETS);
 	if (!table)
 		return -ENOMEM;
-	err = chring_selector_init(&selector, &address);
+	err = chring_selector_init(&selector, &address, &key);
 	if (err)
 		goto free;
 	err = check_sockets(&selector, table, &address);

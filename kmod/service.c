@@ -19,6 +19,7 @@
 #include <net/netns/generic.h>
 
 #include "anchor.h"
+#include "lookup.h"
 #include "notify.h"
 #include "replica.h"
 #include "service.h"
@@ -164,7 +165,8 @@ service_alloc(struct net *net, const struct chring_service_args *args)
 	service = kzalloc(sizeof(*service), GFP_KERNEL_ACCOUNT);
 	if (!service)
 		return NULL;
-	if (chring_selector_init(&service->selector, &args->address)) {
+	if (chring_selector_init(&service->selector, &args->address,
+				 &args->key)) {
 		kfree(service);
 		return NULL;
 	}
@@ -462,41 +464,61 @@ static int resolve(struct chring_address *resolved,
 	return 0;
 }
 
+static int check_payload(const struct chring_service *service,
+			 const struct chring_flow *flow,
+			 struct netlink_ext_ack *extack)
+{
+	if (flow->payload && service->address.protocol == IPPROTO_TCP) {
+		NL_SET_ERR_MSG_ATTR(extack, flow->payload_attr,
+				    "service is TCP: nothing of its payload is looked at");
+		return -EINVAL;
+	}
+	if (!flow->payload &&
+	    service->selector.key.type == CHRING_KEY_TYPE_PAYLOAD) {
+		NL_SET_ERR_MSG(extack, "payload is missing: the service's key is of it");
+		NL_SET_BAD_ATTR(extack, NULL);
+		NL_SET_ERR_ATTR_MISS(extack, NULL, CHRING_A_LOOKUP_PAYLOAD);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /**
  * chring_service_lookup - which replica would a new flow get?
  * @net: network namespace
  * @name: the attribute with the service's name
- * @to: address that the client sends to, any for the service's own; of no
- *	concern are its port and protocol
- * @from: address and port of the client, of the same family
+ * @flow: the flow; where it is sent to any address, that is the service's own,
+ *	and of no concern are the port and the protocol there
  * @replica: gets its name, empty where no replica would; CHRING_NAME_MAX + 1
  *	bytes
  * @extack: says why not
  *
  * Context: may sleep; takes the lock of the namespace's services.
  * Return: 0; -ENOENT; -EBUSY; -EAFNOSUPPORT where the service takes no flows
- * of that family; -EDESTADDRREQ where @to is needed; -EADDRNOTAVAIL where the
- * service is not on it; -ENOMEM.
+ * of that family; -EDESTADDRREQ where the address that it is sent to is needed;
+ * -EADDRNOTAVAIL where the service is not on that; -EINVAL where the payload is
+ * needed, or is one of TCP; -ENOMEM.
  */
 int chring_service_lookup(struct net *net, const struct nlattr *name,
-			  const struct chring_address *to,
-			  const struct chring_address *from, char *replica,
+			  const struct chring_flow *flow, char *replica,
 			  struct netlink_ext_ack *extack)
 {
 	struct chring_net *cn = chring_net(net);
 	struct chring_service *service;
-	struct chring_address resolved;
-	int err = 0;
+	struct chring_flow resolved = *flow;
+	int err;
 
 	mutex_lock(&cn->lock);
 	service = chring_service_active_locked(cn, name, extack);
 	if (IS_ERR(service))
 		err = PTR_ERR(service);
 	else
-		err = resolve(&resolved, &service->address, to, extack);
+		err = resolve(&resolved.to, &service->address, &flow->to,
+			      extack);
 	if (!err)
-		err = chring_replica_lookup_locked(service, &resolved, from,
-						   replica);
+		err = check_payload(service, flow, extack);
+	if (!err)
+		err = chring_replica_lookup_locked(service, &resolved, replica);
 	mutex_unlock(&cn->lock);
 	return err;
 }

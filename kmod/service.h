@@ -9,12 +9,14 @@
 #include <linux/xarray.h>
 #include <uapi/linux/chring.h>
 
+#include "key.h"
 #include "ring.h"
 #include "selector.h"
 #include "table.h"
 #include "target.h"
 
 struct chring_anchor;
+struct chring_flow;
 struct net;
 struct netlink_ext_ack;
 struct nlattr;
@@ -85,6 +87,7 @@ struct chring_service {
  * @address: of the service
  * @owner: a valid user id
  * @hold: what new flows are while no replica is alive, instead of refused
+ * @key: what of a flow says which slot it has; its secret is not looked at
  * @balance: how its tables are filled
  * @slots: number of slots of its tables, a power of two
  * @vnodes: virtual nodes of a replica for each unit of its weight
@@ -97,6 +100,7 @@ struct chring_service_args {
 	struct chring_address address;
 	kuid_t owner;
 	bool hold;
+	struct chring_key key;
 	enum chring_balance_policy balance;
 	u32 slots;
 	u32 vnodes;
@@ -133,8 +137,7 @@ int chring_service_set(struct net *net, const struct nlattr *name,
 int chring_service_del(struct net *net, const struct nlattr *name,
 		       struct netlink_ext_ack *extack);
 int chring_service_lookup(struct net *net, const struct nlattr *name,
-			  const struct chring_address *to,
-			  const struct chring_address *from, char *replica,
+			  const struct chring_flow *flow, char *replica,
 			  struct netlink_ext_ack *extack);
 struct chring_service *chring_service_find_locked(struct chring_net *cn,
 						  const char *name);

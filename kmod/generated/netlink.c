@@ -21,6 +21,10 @@ static const struct netlink_range_validation chring_a_service_local_port_range =
 	.max	= 65535ULL,
 };
 
+static const struct netlink_range_validation chring_a_service_payload_offset_range = {
+	.max	= 65535ULL,
+};
+
 static const struct netlink_range_validation chring_a_service_slots_range = {
 	.min	= CHRING_SLOTS_MIN,
 	.max	= CHRING_SLOTS_MAX,
@@ -56,6 +60,11 @@ static const struct nla_policy chring_service_new_nl_policy[CHRING_A_SERVICE_SEE
 	[CHRING_A_SERVICE_LOCAL_PORT] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_service_local_port_range),
 	[CHRING_A_SERVICE_OWNER] = { .type = NLA_U32, },
 	[CHRING_A_SERVICE_NONE] = NLA_POLICY_MAX(NLA_U32, 1),
+	[CHRING_A_SERVICE_KEY] = NLA_POLICY_MAX(NLA_U32, 3),
+	[CHRING_A_SERVICE_PREFIX_IPV4] = NLA_POLICY_RANGE(NLA_U32, 1, 32),
+	[CHRING_A_SERVICE_PREFIX_IPV6] = NLA_POLICY_RANGE(NLA_U32, 1, 128),
+	[CHRING_A_SERVICE_PAYLOAD_OFFSET] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_service_payload_offset_range),
+	[CHRING_A_SERVICE_PAYLOAD_LENGTH] = NLA_POLICY_RANGE(NLA_U32, 1, CHRING_KEY_LENGTH_MAX),
 	[CHRING_A_SERVICE_BALANCE] = NLA_POLICY_MAX(NLA_U32, 1),
 	[CHRING_A_SERVICE_VNODES] = NLA_POLICY_RANGE(NLA_U32, 1, CHRING_VNODES_MAX),
 	[CHRING_A_SERVICE_SLOTS] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_service_slots_range),
@@ -110,13 +119,14 @@ static const struct nla_policy chring_replica_del_nl_policy[CHRING_A_REPLICAS_RE
 };
 
 /* CHRING_CMD_LOOKUP - do */
-static const struct nla_policy chring_lookup_nl_policy[CHRING_A_LOOKUP_LOCAL_IPV6 + 1] = {
+static const struct nla_policy chring_lookup_nl_policy[CHRING_A_LOOKUP_PAYLOAD + 1] = {
 	[CHRING_A_LOOKUP_SERVICE] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
 	[CHRING_A_LOOKUP_REMOTE_IPV4] = NLA_POLICY_EXACT_LEN(4),
 	[CHRING_A_LOOKUP_REMOTE_IPV6] = NLA_POLICY_EXACT_LEN(16),
 	[CHRING_A_LOOKUP_REMOTE_PORT] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_lookup_remote_port_range),
 	[CHRING_A_LOOKUP_LOCAL_IPV4] = NLA_POLICY_EXACT_LEN(4),
 	[CHRING_A_LOOKUP_LOCAL_IPV6] = NLA_POLICY_EXACT_LEN(16),
+	[CHRING_A_LOOKUP_PAYLOAD] = { .type = NLA_BINARY, },
 };
 
 /* CHRING_CMD_LOCK_NEW - do */
@@ -227,7 +237,7 @@ static const struct genl_split_ops chring_nl_ops[] = {
 		.cmd		= CHRING_CMD_LOOKUP,
 		.doit		= chring_nl_lookup_doit,
 		.policy		= chring_lookup_nl_policy,
-		.maxattr	= CHRING_A_LOOKUP_LOCAL_IPV6,
+		.maxattr	= CHRING_A_LOOKUP_PAYLOAD,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 	{

@@ -30,6 +30,7 @@ enum kind {
 	ADDRESS6,
 	SEED,
 	FLAG,
+	BYTES,			/* any number of them */
 };
 
 /* Where the replica's descriptor is to be filled in. */
@@ -48,7 +49,7 @@ struct command {
 	int cmd;
 	int types;		/* the largest type in its attribute set */
 	bool replica;		/* takes replicas */
-	struct attribute attributes[16];
+	struct attribute attributes[24];
 };
 
 static const struct command commands[] = {
@@ -67,6 +68,16 @@ static const struct command commands[] = {
 		  .max = ~0U - 1 },
 		{ NUMBER, CHRING_A_SERVICE_NONE, .optional = true,
 		  .max = CHRING_NONE_POLICY_HOLD },
+		{ NUMBER, CHRING_A_SERVICE_KEY, .optional = true,
+		  .max = CHRING_KEY_TYPE_PAYLOAD },
+		{ NUMBER, CHRING_A_SERVICE_PREFIX_IPV4, .optional = true,
+		  .min = 1, .max = 32 },
+		{ NUMBER, CHRING_A_SERVICE_PREFIX_IPV6, .optional = true,
+		  .min = 1, .max = 128 },
+		{ NUMBER, CHRING_A_SERVICE_PAYLOAD_OFFSET, .optional = true,
+		  .max = 65535 },
+		{ NUMBER, CHRING_A_SERVICE_PAYLOAD_LENGTH, .optional = true,
+		  .min = 1, .max = CHRING_KEY_LENGTH_MAX },
 		{ NUMBER, CHRING_A_SERVICE_BALANCE, .optional = true,
 		  .max = CHRING_BALANCE_POLICY_RING },
 		{ NUMBER, CHRING_A_SERVICE_VNODES, .optional = true,
@@ -119,6 +130,7 @@ static const struct command commands[] = {
 		{ ADDRESS, CHRING_A_LOOKUP_LOCAL_IPV4, .optional = true },
 		{ ADDRESS6, CHRING_A_LOOKUP_REMOTE_IPV6, .optional = true },
 		{ ADDRESS6, CHRING_A_LOOKUP_LOCAL_IPV6, .optional = true },
+		{ BYTES, CHRING_A_LOOKUP_PAYLOAD, .optional = true },
 	} },
 	{ CHRING_CMD_LOCK_NEW, CHRING_A_LOCK_MAX, false, {
 		{ NEW_NAME, CHRING_A_LOCK_NAME, .name = "new" },
@@ -501,7 +513,7 @@ static bool is_length_of(enum kind kind, int length)
 {
 	if (kind == ADDRESS6 || kind == SEED)
 		return length == 16;
-	return kind == FLAG && !length;
+	return kind == BYTES || (kind == FLAG && !length);
 }
 
 TEST_F(attributes, of_wrong_length)

@@ -77,6 +77,11 @@ enum status next_mode(struct args *args, uint32_t *mode);
 bool parse_number(const char *word, uint32_t min, uint32_t max,
 		  uint32_t *number);
 
+/* key.c */
+enum status next_key(struct args *args, const union chring_address *local,
+		     struct chring_key *key);
+void print_key(const struct chring_key *key);
+
 /* address.c */
 enum status next_address(struct args *args, union chring_address *address);
 enum status next_endpoint(struct args *args, union chring_address *address);

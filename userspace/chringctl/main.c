@@ -34,7 +34,7 @@ struct options {
 
 static const struct command commands[] = {
 	{ "service", "add",
-	  "NAME tcp|udp ADDRESS:PORT [v6only] [owner USER] [none refuse|hold] [balance even|ring] [vnodes N] [slots N] [seed HEX]",
+	  "NAME tcp|udp ADDRESS:PORT [v6only] [owner USER] [none refuse|hold] [key flow|client|prefix LENGTH [ipv4 LENGTH]|payload OFFSET LENGTH] [balance even|ring] [vnodes N] [slots N] [seed HEX]",
 	  "make a service", service_add },
 	{ "service", "show", "[NAME]",
 	  "show one service, or all", service_show },
@@ -59,7 +59,7 @@ static const struct command commands[] = {
 	  replica_run },
 	{ "ring", "show", "SERVICE",
 	  "show how the ring shares a service among its replicas", ring_show },
-	{ "lookup", NULL, "SERVICE from ADDRESS:PORT [to ADDRESS]",
+	{ "lookup", NULL, "SERVICE from ADDRESS:PORT [to ADDRESS] [payload HEX]",
 	  "tell which replica a new flow would get", lookup },
 	{ "monitor", NULL, "[services]",
 	  "tell of every change, as it happens", monitor },

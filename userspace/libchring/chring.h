@@ -50,6 +50,12 @@ extern "C" {
 /* Largest weight of a replica; the smallest is 1. */
 #define CHRING_WEIGHT_MAX	1024
 
+/* Longest key of payload, in bytes. */
+#define CHRING_KEY_LENGTH_MAX	64
+
+/* Longest payload of a datagram, in bytes. */
+#define CHRING_PAYLOAD_MAX	65507
+
 /* Most virtual nodes for each unit of weight; the fewest are 1. */
 #define CHRING_VNODES_MAX	4096
 
@@ -93,6 +99,36 @@ enum {
 	CHRING_NONE_HOLD,		/* dropped, so that clients try again */
 };
 
+/* What of a flow says which slot it has; see chring_key_name(). */
+enum {
+	CHRING_KEY_FLOW,		/* addresses and ports */
+	CHRING_KEY_CLIENT,		/* the client's address */
+	CHRING_KEY_PREFIX,		/* the first bits of that */
+	CHRING_KEY_PAYLOAD,		/* bytes of each datagram */
+};
+
+/**
+ * struct chring_key - what of a flow says which slot it has
+ * @type: CHRING_KEY_...; a later kernel may have more
+ * @prefix_ipv4: with CHRING_KEY_PREFIX, bits of an IPv4 client's address, 1 to
+ *	32; on :: 0 is the default, 32; 0 where the service takes no IPv4
+ * @prefix_ipv6: bits of an IPv6 client's address, 1 to 128; 0 where the service
+ *	takes no IPv6
+ * @offset: with CHRING_KEY_PAYLOAD, where it begins, in bytes from the end of
+ *	the UDP header
+ * @length: its length, 1 to CHRING_KEY_LENGTH_MAX bytes. A datagram that ends
+ *	before the key does goes by addresses and ports
+ *
+ * What does not go with @type is 0.
+ */
+struct chring_key {
+	uint32_t type;
+	uint32_t prefix_ipv4;
+	uint32_t prefix_ipv6;
+	uint32_t offset;
+	uint32_t length;
+};
+
 /* How slots are shared; see chring_balance_name(). */
 enum {
 	CHRING_BALANCE_EVEN,		/* as is due, and as it was before */
@@ -114,6 +150,7 @@ enum {
  * @v6only: of an AF_INET6 address: it takes no IPv4. Always true but for ::
  * @owner: the user who owns the replicas' sockets
  * @none: CHRING_NONE_...; a later kernel may have more
+ * @key: what of a flow says which slot it has
  * @state: CHRING_SERVICE_...; a later kernel may have more
  * @balance: CHRING_BALANCE_...; a later kernel may have more
  * @vnodes: virtual nodes of a replica for each unit of its weight
@@ -140,6 +177,7 @@ struct chring_service {
 	bool v6only;
 	uid_t owner;
 	uint32_t none;
+	struct chring_key key;
 	uint32_t state;
 	uint32_t balance;
 	uint32_t vnodes;
@@ -163,6 +201,7 @@ struct chring_service {
  * @v6only: on ::, take no IPv4
  * @owner: the user who owns the sockets on @local, or CHRING_OWNER_SELF
  * @none: CHRING_NONE_...
+ * @key: what of a flow says which slot it has; all zero is the default
  * @balance: CHRING_BALANCE_...
  * @vnodes: virtual nodes of a replica for each unit of its weight, 1 to
  *	CHRING_VNODES_MAX; 0 is the default, 160
@@ -178,6 +217,7 @@ struct chring_service_request {
 	bool v6only;
 	uid_t owner;
 	uint32_t none;
+	struct chring_key key;
 	uint32_t balance;
 	uint32_t vnodes;
 	uint32_t slots;
@@ -485,12 +525,31 @@ int chring_replica_del(struct chring *chring, const char *service,
  *
  * Return: 0; -ENOENT where there is no such service; -EDESTADDRREQ where @local
  * is needed; -EADDRNOTAVAIL where the service is on another address; -EINVAL
- * for port 0, or addresses of two families; -EAFNOSUPPORT for a family that the
- * service does not take.
+ * for port 0, addresses of two families, or a service whose key is
+ * CHRING_KEY_PAYLOAD; -EAFNOSUPPORT for a family that the service does not
+ * take.
  */
 int chring_lookup(struct chring *chring, const char *service,
 		  const union chring_address *remote,
 		  const union chring_address *local, char *replica);
+
+/**
+ * chring_lookup_payload - ask which replica a datagram would get
+ * @chring: an open handle
+ * @service: name of the service, over UDP
+ * @remote: address and port of the client
+ * @local: as in chring_lookup()
+ * @payload: the datagram's first bytes, or all
+ * @length: how many, at most CHRING_PAYLOAD_MAX
+ * @replica: as in chring_lookup()
+ *
+ * Return: as chring_lookup(); -EINVAL also for a service over TCP, or a payload
+ * that is too long.
+ */
+int chring_lookup_payload(struct chring *chring, const char *service,
+			  const union chring_address *remote,
+			  const union chring_address *local,
+			  const void *payload, size_t length, char *replica);
 
 /**
  * chring_socket_from_pid - copy the socket of a running server
@@ -558,6 +617,15 @@ const char *chring_balance_name(uint32_t balance);
  * Return: "refuse" or "hold"; "unknown" for what this library does not know.
  */
 const char *chring_none_name(uint32_t none);
+
+/**
+ * chring_key_name - a word for the type of a key
+ * @type: from struct chring_key
+ *
+ * Return: "flow", "client", "prefix" or "payload"; "unknown" for what this
+ * library does not know.
+ */
+const char *chring_key_name(uint32_t type);
 
 /**
  * chring_service_state_name - a word for the state of a service

@@ -29,6 +29,11 @@ static const char *const service_names[] = {
 	[CHRING_A_SERVICE_LOCAL_PORT]	= "local-port",
 	[CHRING_A_SERVICE_OWNER]	= "owner",
 	[CHRING_A_SERVICE_NONE]		= "none",
+	[CHRING_A_SERVICE_KEY]		= "key",
+	[CHRING_A_SERVICE_PREFIX_IPV4]	= "prefix-ipv4",
+	[CHRING_A_SERVICE_PREFIX_IPV6]	= "prefix-ipv6",
+	[CHRING_A_SERVICE_PAYLOAD_OFFSET] = "payload-offset",
+	[CHRING_A_SERVICE_PAYLOAD_LENGTH] = "payload-length",
 	[CHRING_A_SERVICE_SLOTS]	= "slots",
 	[CHRING_A_SERVICE_BALANCE]	= "balance",
 	[CHRING_A_SERVICE_VNODES]	= "vnodes",
@@ -53,6 +58,7 @@ static const char *const lookup_names[] = {
 	[CHRING_A_LOOKUP_REMOTE_PORT]	= "remote-port",
 	[CHRING_A_LOOKUP_LOCAL_IPV4]	= "local-ipv4",
 	[CHRING_A_LOOKUP_LOCAL_IPV6]	= "local-ipv6",
+	[CHRING_A_LOOKUP_PAYLOAD]	= "payload",
 };
 
 static const char *const lock_names[] = {

@@ -58,6 +58,12 @@ void *chring_list_add(struct chring *chring, struct chring_list *list);
 int chring_take_service(struct chring *chring, struct nlmsghdr *message,
 			void *arg);
 
+/* key.c */
+size_t chring_key_size(void);
+int chring_put_key(struct chring *chring, struct nl_msg *msg,
+		   const struct chring_key *key);
+void chring_get_key(struct nlattr **attrs, struct chring_key *key);
+
 /* replica.c */
 int chring_take_replicas(struct chring *chring, struct nlmsghdr *message,
 			 void *arg);

@@ -83,6 +83,8 @@ static int put_service(struct chring *chring, struct nl_msg *msg,
 
 	ret = chring_put_address(chring, msg, CHRING_A_SERVICE_LOCAL_IPV4,
 				 CHRING_A_SERVICE_LOCAL_IPV6, local);
+	if (!ret)
+		ret = chring_put_key(chring, msg, &request->key);
 	if (ret < 0)
 		return ret;
 	if (nla_put_u32(msg, CHRING_A_SERVICE_PROTOCOL, protocol) < 0 ||
@@ -118,7 +120,7 @@ CHRING_EXPORT int chring_service_new(struct chring *chring,
 			    request->name,
 			    9 * nla_total_size(sizeof(uint32_t)) +
 			    nla_total_size(CHRING_SEED_SIZE) +
-			    chring_address_size());
+			    chring_address_size() + chring_key_size());
 	if (ret < 0)
 		return ret;
 	ret = put_service(chring, msg, request);
@@ -222,6 +224,7 @@ static int parse_service(struct chring *chring, struct nlmsghdr *reply,
 
 	service->owner = chring_get_uint(attrs[CHRING_A_SERVICE_OWNER]);
 	service->none = chring_get_uint(attrs[CHRING_A_SERVICE_NONE]);
+	chring_get_key(attrs, &service->key);
 	service->state = chring_get_uint(attrs[CHRING_A_SERVICE_STATE]);
 	parse_table(attrs, service);
 	service->replicas = chring_get_uint(attrs[CHRING_A_SERVICE_REPLICAS]);

@@ -1,8 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <stdio.h>
+#include <string.h>
 
 #include "chringctl.h"
 #include "output.h"
+
+/* Too long for the stack. */
+static uint8_t payload[CHRING_PAYLOAD_MAX];
+
+/* -1 where @c is no hexadecimal digit. */
+static int digit(char c)
+{
+	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+	const char *at = c ? strchr(digits, c) : NULL;
+
+	return at ? (at - digits) % 16 : -1;
+}
+
+static enum status next_payload(struct args *args, size_t *length)
+{
+	enum status status;
+	const char *word;
+	size_t i;
+
+	status = next_word(args, "HEX", &word);
+	if (status)
+		return status;
+	for (i = 0; word[2 * i]; i++) {
+		int high = digit(word[2 * i]), low = digit(word[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return mistake("the payload must be pairs of hexadecimal digits, not '%s'",
+				       word);
+		if (i == sizeof(payload))
+			return mistake("the payload must be at most %zu bytes",
+				       sizeof(payload));
+		payload[i] = high << 4 | low;
+	}
+	*length = i;
+	return STATUS_DONE;
+}
 
 enum status lookup(struct chring *chring, struct args *args)
 {
@@ -11,6 +48,8 @@ enum status lookup(struct chring *chring, struct args *args)
 	union chring_address local;
 	const char *service;
 	enum status status;
+	bool has_payload = false;
+	size_t length = 0;
 	bool to = false;
 	int ret;
 
@@ -24,13 +63,21 @@ enum status lookup(struct chring *chring, struct args *args)
 		to = true;
 		status = next_address(args, &local);
 	}
+	if (!status && take_word(args, "payload")) {
+		has_payload = true;
+		status = next_payload(args, &length);
+	}
 	if (!status)
 		status = no_more_words(args);
 	if (status)
 		return status;
 
 	ret = chring_open(chring);
-	if (!ret)
+	if (!ret && has_payload)
+		ret = chring_lookup_payload(chring, service, &remote,
+					    to ? &local : NULL, payload, length,
+					    replica);
+	else if (!ret)
 		ret = chring_lookup(chring, service, &remote,
 				    to ? &local : NULL, replica);
 	if (ret < 0)

@@ -75,8 +75,8 @@ static enum status next_seed(struct args *args, uint8_t *seed)
 }
 
 enum setting {
-	SET_V6ONLY, SET_OWNER, SET_NONE, SET_BALANCE, SET_VNODES, SET_SLOTS,
-	SET_SEED, NR_SETTINGS
+	SET_V6ONLY, SET_OWNER, SET_NONE, SET_KEY, SET_BALANCE, SET_VNODES,
+	SET_SLOTS, SET_SEED, NR_SETTINGS
 };
 
 /* What follows the address: each once at most, in any order. */
@@ -85,7 +85,8 @@ static enum status next_setting(struct args *args,
 				uint8_t *seed, unsigned int *given)
 {
 	static const char *const words[NR_SETTINGS] = {
-		"v6only", "owner", "none", "balance", "vnodes", "slots", "seed"
+		"v6only", "owner", "none", "key", "balance", "vnodes", "slots",
+		"seed"
 	};
 	unsigned int setting = 0;
 
@@ -101,6 +102,8 @@ static enum status next_setting(struct args *args,
 		return next_user(args, &request->owner);
 	case SET_NONE:
 		return next_none(args, &request->none);
+	case SET_KEY:
+		return next_key(args, &request->local, &request->key);
 	case SET_BALANCE:
 		return next_balance(args, &request->balance);
 	case SET_VNODES:
@@ -253,6 +256,7 @@ void service_values(const struct chring_service *service)
 	print_endpoint(&service->local, service->v6only);
 	print_owner(service->owner);
 	output_string(OUTPUT_BOTH, "none", chring_none_name(service->none));
+	print_key(&service->key);
 	output_break();
 	output_string(OUTPUT_BOTH, "state",
 		      chring_service_state_name(service->state));

@@ -21,6 +21,10 @@ _chringctl_keys()	# OBJECT VERB PREVIOUS-WORD
 		compgen -u ;;
 	*" none")
 		echo refuse hold ;;
+	*" key")
+		echo flow client prefix payload ;;
+	*" payload" | *" ipv4")
+		return ;;
 	*" group")
 		compgen -g ;;
 	*" mode" | *" timeout")
@@ -36,7 +40,7 @@ _chringctl_keys()	# OBJECT VERB PREVIOUS-WORD
 	*" balance")
 		echo even ring ;;
 	"service add"*)
-		echo v6only owner none balance vnodes slots seed ;;
+		echo v6only owner none key balance vnodes slots seed ;;
 	"service set"*)
 		echo owner none balance ;;
 	"replica add"*)
@@ -62,7 +66,8 @@ _chringctl_words()	# the words before the one to complete, in ${words[@]}
 		1) _chringctl_names service show ;;
 		2) echo from ;;
 		3) ;;
-		*) [ "${words[-1]}" = to ] || echo to ;;
+		*) [[ ${words[-1]} = to || ${words[-1]} = payload ]] ||
+			echo to payload ;;
 		esac
 	elif [ "$object" = run ]; then
 		case $count in

@@ -16,6 +16,7 @@
 #define CHRING_SLOTS_MIN	256
 #define CHRING_SLOTS_MAX	65536
 #define CHRING_SLOTS_DEFAULT	16384
+#define CHRING_KEY_LENGTH_MAX	64
 
 /**
  * enum chring_protocol - Transport protocol of a service.
@@ -68,6 +69,21 @@ enum chring_balance_policy {
 };
 
 /**
+ * enum chring_key_type - What of a flow says which slot it has.
+ * @CHRING_KEY_TYPE_FLOW: Addresses and ports, by the kernel's own hash.
+ * @CHRING_KEY_TYPE_CLIENT: The client's address.
+ * @CHRING_KEY_TYPE_PREFIX: The first bits of the client's address.
+ * @CHRING_KEY_TYPE_PAYLOAD: Bytes of each datagram, wherever it comes from.
+ *   One that ends before they do goes by addresses and ports.
+ */
+enum chring_key_type {
+	CHRING_KEY_TYPE_FLOW,
+	CHRING_KEY_TYPE_CLIENT,
+	CHRING_KEY_TYPE_PREFIX,
+	CHRING_KEY_TYPE_PAYLOAD,
+};
+
+/**
  * enum chring_replica_state
  * @CHRING_REPLICA_STATE_UP: The socket takes new flows.
  * @CHRING_REPLICA_STATE_DEAD: The socket was closed or shut down; its flows go
@@ -111,6 +127,11 @@ enum {
 	CHRING_A_SERVICE_LOCAL_PORT,
 	CHRING_A_SERVICE_OWNER,
 	CHRING_A_SERVICE_NONE,
+	CHRING_A_SERVICE_KEY,
+	CHRING_A_SERVICE_PREFIX_IPV4,
+	CHRING_A_SERVICE_PREFIX_IPV6,
+	CHRING_A_SERVICE_PAYLOAD_OFFSET,
+	CHRING_A_SERVICE_PAYLOAD_LENGTH,
 	CHRING_A_SERVICE_STATE,
 	CHRING_A_SERVICE_SLOTS,
 	CHRING_A_SERVICE_BALANCE,
@@ -159,6 +180,7 @@ enum {
 	CHRING_A_LOOKUP_LOCAL_IPV4,
 	CHRING_A_LOOKUP_LOCAL_IPV6,
 	CHRING_A_LOOKUP_REPLICA,
+	CHRING_A_LOOKUP_PAYLOAD,
 
 	__CHRING_A_LOOKUP_MAX,
 	CHRING_A_LOOKUP_MAX = (__CHRING_A_LOOKUP_MAX - 1)
