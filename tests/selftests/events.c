@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What listeners are told of services and replicas. */
+/* What listeners are told of services and replicas, and of locks. */
 #define _GNU_SOURCE		/* unshare */
 #include <errno.h>
 #include <linux/genetlink.h>
 #include <netlink/genl/genl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -337,6 +338,166 @@ TEST_F(events, of_others_than_the_kernel_are_not_heard)
 	ASSERT_EQ(0, service_new(&self->session, "s", variant->protocol, HERE,
 				 PORT));
 	EXPECT_TOLD(OF("service-new s PPP 8000 owner 0 idle 0/0"));
+}
+
+/* ---- locks */
+
+FIXTURE(events_of_locks)
+{
+	struct session session;
+	struct chring *listener;
+};
+
+FIXTURE_SETUP(events_of_locks)
+{
+	ASSERT_TRUE(own_netns());
+	ASSERT_TRUE(session_open(&self->session));
+	self->listener = chring_alloc();
+	ASSERT_EQ(0, chring_open(self->listener));
+	ASSERT_EQ(0, chring_subscribe(self->listener, CHRING_EVENTS_LOCKS));
+}
+
+FIXTURE_TEARDOWN(events_of_locks)
+{
+	session_close(&self->session);
+	chring_free(self->listener);
+}
+
+/* The same of a lock; tokens are told from @first on. */
+static const char *next_lock_text(struct chring *listener, uint64_t first)
+{
+	struct pollfd events = {
+		.fd = chring_event_fd(listener),
+		.events = POLLIN,
+	};
+	struct chring_event event;
+	static char text[256];
+	int err;
+
+	poll(&events, 1, WAIT_MS);
+	err = chring_event_next(listener, &event);
+	if (err) {
+		snprintf(text, sizeof(text), "%d", err);
+		return text;
+	}
+	/* The dead one's may be gone already, or not yet. */
+	if (event.type == CHRING_EVENT_LOCK_OWNER_DIED)
+		event.lock.handles = 0;
+	snprintf(text, sizeof(text), "%s %s %#o %u:%u%s%s%s handles %u news %#x of %d, pid %d",
+		 chring_event_name(event.type), event.lock.name,
+		 event.lock.mode, event.lock.owner, event.lock.group,
+		 event.lock.flags & CHRING_LOCK_FIFO ? " fifo" : "",
+		 event.lock.flags & CHRING_LOCK_STRICT ? " strict" : "",
+		 event.lock.persistent ? " persistent" : "",
+		 event.lock.handles, event.lock.news,
+		 event.lock.dead_token ?
+		 (int)(event.lock.dead_token - first) : -1, event.lock.pid);
+	return text;
+}
+
+#define EXPECT_LOCK_TOLD(text, first)					\
+	EXPECT_STREQ(text, next_lock_text(self->listener, first))
+
+TEST_F(events_of_locks, tell_of_each_that_is_made_changed_and_deleted)
+{
+	struct chring_lock_request request = {
+		.name = "l", .flags = CHRING_LOCK_STRICT, .mode = 0640,
+		.owner = 7, .group = 8,
+	};
+	struct chring *chring = self->session.chring;
+	struct chring_event event;
+	struct chring_lock *lock;
+
+	ASSERT_EQ(0, chring_lock_new(chring, &request));
+	EXPECT_LOCK_TOLD("lock-new l 0640 7:8 strict persistent handles 0 news 0 of -1, pid 0",
+			 0);
+	request.flags = CHRING_LOCK_FIFO;
+	request.owner = 0;
+	ASSERT_EQ(0, chring_lock_set(chring, &request));
+	EXPECT_LOCK_TOLD("lock-set l 0640 0:8 fifo strict persistent handles 0 news 0 of -1, pid 0",
+			 0);
+
+	/* Who opens, acquires, releases and closes it is not told. */
+	ASSERT_EQ(0, chring_lock_open(&lock, "l", 0, 0));
+	ASSERT_EQ(0, chring_lock_acquire(lock));
+	ASSERT_EQ(0, chring_lock_release(lock));
+	/* Nor what is refused. */
+	EXPECT_EQ(-EEXIST, chring_lock_new(chring, &request));
+	request.flags = 0;
+	EXPECT_EQ(-EBUSY, chring_lock_set(chring, &request));
+	EXPECT_EQ(-ESRCH, chring_lock_break(chring, "l"));
+	/* It goes with its last handle. */
+	ASSERT_EQ(0, chring_lock_del(chring, "l"));
+	EXPECT_EQ(-EAGAIN, chring_event_next(self->listener, &event));
+	chring_lock_close(lock);
+	EXPECT_LOCK_TOLD("lock-del l 0640 0:8 fifo strict handles 0 news 0 of -1, pid 0",
+			 0);
+	EXPECT_EQ(-EAGAIN, chring_event_next(self->listener, &event));
+}
+
+TEST_F(events_of_locks, tell_of_what_befalls_holders)
+{
+	struct chring_event event;
+	struct chring_lock *lock;
+	uint64_t token;
+	pid_t child;
+	int status;
+
+	ASSERT_EQ(0, chring_lock_open(&lock, "l", CHRING_LOCK_CREATE, 0));
+	EXPECT_LOCK_TOLD("lock-new l 0600 0:0 handles 0 news 0 of -1, pid 0", 0);
+	ASSERT_EQ(0, chring_lock_acquire(lock));
+	token = chring_lock_token(lock);
+	ASSERT_EQ(0, chring_lock_break(self->session.chring, "l"));
+	EXPECT_LOCK_TOLD("lock-broken l 0600 0:0 handles 1 news 0x2 of 0, pid 0",
+			 token);
+	EXPECT_EQ((int)CHRING_NEWS_BROKEN, chring_lock_acquire(lock));
+	ASSERT_EQ(0, chring_lock_release(lock));
+
+	child = fork();
+	if (!child) {
+		chring_lock_acquire(lock);
+		raise(SIGKILL);
+	}
+	EXPECT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_LOCK_TOLD("lock-owner-died l 0600 0:0 handles 0 news 0x1 of 2, pid 0",
+			 token);
+	EXPECT_EQ((int)CHRING_NEWS_OWNER_DIED, chring_lock_acquire(lock));
+	chring_lock_close(lock);
+	EXPECT_LOCK_TOLD("lock-del l 0600 0:0 handles 0 news 0 of -1, pid 0", 0);
+	EXPECT_EQ(-EAGAIN, chring_event_next(self->listener, &event));
+}
+
+TEST_F(events_of_locks, stay_in_their_network)
+{
+	struct chring_event event;
+	struct chring_lock *lock;
+
+	ASSERT_TRUE(own_netns());
+	ASSERT_EQ(0, chring_lock_open(&lock, "l", CHRING_LOCK_CREATE, 0));
+	chring_lock_close(lock);
+	EXPECT_EQ(-EAGAIN, chring_event_next(self->listener, &event));
+}
+
+TEST_F(events_of_locks, are_for_administrators)
+{
+	struct chring *chring;
+	pid_t child;
+	int status;
+
+	child = fork();
+	if (!child) {
+		if (setresuid(65534, 65534, 65534))
+			_exit(1);
+		chring = chring_alloc();
+		if (chring_open(chring) ||
+		    chring_subscribe(chring, CHRING_EVENTS_SERVICES))
+			_exit(2);
+		if (chring_subscribe(chring, CHRING_EVENTS_LOCKS) != -EPERM)
+			_exit(3);
+		_exit(strstr(chring_error(chring), "CAP_NET_ADMIN") ? 0 : 4);
+	}
+	EXPECT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
 }
 
 TEST(a_handle_subscribes_to_what_there_is)

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# chringctl monitor: a line for each change, in order, as it happens; and how
-# it ends.
+# chringctl monitor: a line for each change, in order, as it happens, and of
+# what it is asked for; and how it ends.
 
 # shellcheck source-path=SCRIPTDIR source=cli_helpers.sh
 . "$(dirname "${BASH_SOURCE[0]}")/cli_helpers.sh"
@@ -81,6 +81,80 @@ each_change_is_a_line()
 	ends_with 0 TERM
 }
 
+# Each event is that of the lock whatever else there is.
+each_change_of_a_lock_is_a_line()
+{
+	local as_made='adaptive mode 0600 uid 0 gid 0 handles'
+	local as_set='fifo mode 0640 uid 0 gid 7 handles'
+
+	start_monitor monitor locks &&
+	ends 0 service add web tcp $ADDRESS:$PORT && ends 0 service del web &&
+	ends 0 lock add a && ends 0 lock set a group 7 mode 640 fifo || return
+	# shellcheck disable=SC2016 # for the inner shell
+	chringctl lock run a -- sh -c 'kill -9 $PPID'
+	wait_until events_are 3 || return
+	# shellcheck disable=SC2016
+	chringctl lock run a on-loss ignore -- sh -c '
+		echo $CHRING_TOKEN $CHRING_OWNER_DIED
+		chringctl lock break a && chringctl lock del a' \
+		>"$files/tokens" 2>/dev/null &&
+	read -r second first <"$files/tokens" && wait_until events_are 5 || return
+	# The dead one's handle may be gone already, or not yet.
+	sed -i '/^lock-owner-died/s/handles 0/handles 1/' "$files/events"
+	expect_events <<-END &&
+		lock-new a $as_made 0 free waiters 0
+		lock-set a $as_set 0 free waiters 0
+		lock-owner-died a $as_set 1 free token $first waiters 0 news owner-died dead-token $first
+		lock-broken a $as_set 1 free token $second waiters 0 news broken dead-token $second
+		lock-del a $as_set 0 free token $second waiters 0 news broken dead-token $second
+	END
+	ends_with 0 TERM
+}
+
+each_change_of_a_lock_is_an_object()
+{
+	start_monitor -j monitor locks &&
+	ends 0 lock add a && ends 0 lock set a mode 644 || return
+	# shellcheck disable=SC2016 # for the inner shell
+	chringctl lock run a -- sh -c 'kill -9 $PPID'
+	wait_until events_are 3 &&
+	jq -es '[.[].event] ==
+			["lock-new", "lock-set", "lock-owner-died"] and
+		.[1].mode == 420 and .[1].news == [] and
+		.[2].name == "a" and .[2].news == ["owner-died"] and
+		.[2]["dead-token"] == .[2].token and .[2].held == false' \
+		"$files/events" >/dev/null &&
+	ends 0 lock del a && wait_until events_are 4 && ends_with 0 TERM
+}
+
+without_a_word_all_are_told()
+{
+	start_monitor -j monitor && ends 0 lock add a &&
+	ends 0 service add web tcp $ADDRESS:$PORT && ends 0 lock del a &&
+	wait_until events_are 3 &&
+	jq -es '[.[].event] == ["lock-new", "service-new", "lock-del"]' \
+		"$files/events" >/dev/null &&
+	ends_with 0 TERM && ends 0 service del web || return
+	start_monitor monitor services && ends 0 lock add a &&
+	ends 0 lock del a && ends 0 service add web tcp $ADDRESS:$PORT &&
+	wait_until events_are 1 && grep -q '^service-new web' "$files/events" &&
+	ends_with 0 TERM && ends 0 service del web
+}
+
+locks_are_not_told_to_everybody()
+{
+	local word
+
+	for word in '' locks; do
+		# shellcheck disable=SC2086 # no word is none
+		setpriv --reuid 65534 --regid 65534 --clear-groups \
+			"$(command -v chringctl)" monitor $word 2>"$files/err"
+		! differs "status of nobody's monitor $word" 2 $? &&
+		grep -q 'locks needs CAP_NET_ADMIN.*not permitted' \
+			"$files/err" || return
+	done
+}
+
 not_shown()	# SERVICE REPLICA
 {
 	! chringctl replica show "$1" "$2" >/dev/null 2>&1
@@ -135,7 +209,7 @@ loss_is_told_in_its_place()
 	room=$(cat /proc/sys/net/core/rmem_max)
 	set_most_room 2304
 	as="setpriv --reuid 65534 --regid 65534 --clear-groups" \
-		start_monitor monitor
+		start_monitor monitor services
 	set_most_room "$room"
 	ends 0 service add web tcp $ADDRESS:$PORT && wait_until events_are 1 ||
 		return
@@ -216,6 +290,8 @@ output_that_cannot_be_written_is_an_error()
 
 tests=(
 	each_change_is_a_line each_change_is_an_object
+	each_change_of_a_lock_is_a_line each_change_of_a_lock_is_an_object
+	without_a_word_all_are_told locks_are_not_told_to_everybody
 	indented_objects_are_objects_too loss_is_told_in_its_place
 	it_ends_when_nobody_reads_any_more
 	it_ends_where_nobody_reads_what_it_writes

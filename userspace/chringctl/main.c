@@ -61,7 +61,7 @@ static const struct command commands[] = {
 	  "show how the ring shares a service among its replicas", ring_show },
 	{ "lookup", NULL, "SERVICE from ADDRESS:PORT [to ADDRESS] [payload HEX]",
 	  "tell which replica a new flow would get", lookup },
-	{ "monitor", NULL, "[services]",
+	{ "monitor", NULL, "[services] [locks]",
 	  "tell of every change, as it happens", monitor },
 	{ "lock", "run",
 	  "NAME [timeout T] [on-loss term|kill|ignore] -- COMMAND...",

@@ -643,89 +643,6 @@ const char *chring_service_state_name(uint32_t state);
  */
 const char *chring_replica_state_name(uint32_t state);
 
-/* What to be told of, in chring_subscribe(). */
-#define CHRING_EVENTS_SERVICES	(1U << 0)	/* services and replicas */
-
-/* What has happened; see chring_event_name(). */
-enum {
-	CHRING_EVENT_SERVICE_NEW,	/* made */
-	CHRING_EVENT_SERVICE_SET,	/* another state, or other settings */
-	CHRING_EVENT_SERVICE_DEL,	/* gone, its name and address are free */
-	CHRING_EVENT_REPLICA_NEW,	/* added */
-	CHRING_EVENT_REPLICA_SET,	/* another state, or another weight */
-	CHRING_EVENT_REPLICA_DEL,	/* gone */
-};
-
-/**
- * struct chring_event - what has happened
- * @type: CHRING_EVENT_...
- * @service: of CHRING_EVENT_SERVICE_...: what it is now, or was last
- * @replica: of CHRING_EVENT_REPLICA_...: what it is now, or was last
- *
- * User ids are those of the user namespace that owns the network namespace.
- */
-struct chring_event {
-	uint32_t type;
-	union {
-		struct chring_service service;
-		struct chring_replica replica;
-	};
-};
-
-/**
- * chring_subscribe - be told of changes from now on
- * @chring: an open handle
- * @events: what to be told of, CHRING_EVENTS_... bits; what the handle is told
- *	of already stays
- *
- * Events come in the order of the changes, by chring_event_next(), and do not
- * get in the way of requests with the same handle. To know the state at each
- * moment, subscribe, then read it, then follow the events; some of the first
- * ones may tell what was read already. Events are those of the network
- * namespace that the thread is in, which must be that of the handle.
- *
- * Needs no privilege.
- *
- * Return: 0; -EINVAL for what is no event; -ENOENT where the module does not
- * tell of such; -ENOMEM; the negative errno of the netlink socket.
- */
-int chring_subscribe(struct chring *chring, unsigned int events);
-
-/**
- * chring_event_fd - a descriptor to poll for events
- * @chring: a handle that has subscribed
- *
- * It is readable (POLLIN, POLLERR) when chring_event_next() has something to
- * tell. It is close-on-exec, and the handle's: do not read or close it.
- *
- * Return: the descriptor; -ENOTCONN where the handle has not subscribed.
- */
-int chring_event_fd(struct chring *chring);
-
-/**
- * chring_event_next - take the next event
- * @chring: a handle that has subscribed
- * @event: filled on success
- *
- * Does not wait.
- *
- * Return: 0; -EAGAIN where there is none now; -ENOBUFS where events were lost,
- * because they came faster than they were taken, or because the kernel had no
- * memory: read the state anew, and go on taking events; -ENOTCONN where the
- * handle has not subscribed; -EPROTO; -ENOMEM.
- */
-int chring_event_next(struct chring *chring, struct chring_event *event);
-
-/**
- * chring_event_name - a word for what has happened
- * @type: from struct chring_event
- *
- * Return: "service-new", "service-set", "service-del", "replica-new",
- * "replica-set" or "replica-del"; "unknown" for what this library does not
- * know.
- */
-const char *chring_event_name(uint32_t type);
-
 /* What a lock is; it is decided where the lock is made. */
 #define CHRING_LOCK_FIFO	0x1U	/* in the order of arrival */
 #define CHRING_LOCK_STRICT	0x2U	/* by the kernel alone */
@@ -796,6 +713,104 @@ struct chring_lock_request {
 	uid_t owner;
 	gid_t group;
 };
+
+/* What to be told of, in chring_subscribe(). */
+#define CHRING_EVENTS_SERVICES	(1U << 0)	/* services and replicas */
+#define CHRING_EVENTS_LOCKS	(1U << 1)	/* but for who holds them */
+
+/* What has happened; see chring_event_name(). */
+enum {
+	CHRING_EVENT_SERVICE_NEW,	/* made */
+	CHRING_EVENT_SERVICE_SET,	/* another state, or other settings */
+	CHRING_EVENT_SERVICE_DEL,	/* gone, its name and address are free */
+	CHRING_EVENT_REPLICA_NEW,	/* added */
+	CHRING_EVENT_REPLICA_SET,	/* another state, or another weight */
+	CHRING_EVENT_REPLICA_DEL,	/* gone */
+	CHRING_EVENT_LOCK_NEW,		/* made */
+	CHRING_EVENT_LOCK_SET,		/* other settings */
+	CHRING_EVENT_LOCK_DEL,		/* gone, its name is free */
+	CHRING_EVENT_LOCK_OWNER_DIED,	/* its holder died with it */
+	CHRING_EVENT_LOCK_BROKEN,	/* it was taken from its holder */
+	CHRING_EVENT_LOCK_CORRUPT,	/* its word was scribbled on */
+};
+
+/**
+ * struct chring_event - what has happened
+ * @type: CHRING_EVENT_...
+ * @service: of CHRING_EVENT_SERVICE_...: what it is now, or was last
+ * @replica: of CHRING_EVENT_REPLICA_...: what it is now, or was last
+ * @lock: of CHRING_EVENT_LOCK_...: what it is now, or was last, but without the
+ *	holder's process; its news are what the event is of, and its dead_token
+ *	is that of the holder that it befell
+ *
+ * User and group ids are those of the user namespace that owns the network
+ * namespace.
+ */
+struct chring_event {
+	uint32_t type;
+	union {
+		struct chring_service service;
+		struct chring_replica replica;
+		struct chring_lock_status lock;
+	};
+};
+
+/**
+ * chring_subscribe - be told of changes from now on
+ * @chring: an open handle
+ * @events: what to be told of, CHRING_EVENTS_... bits; what the handle is told
+ *	of already stays
+ *
+ * Events come in the order of the changes, by chring_event_next(), and do not
+ * get in the way of requests with the same handle. To know the state at each
+ * moment, subscribe, then read it, then follow the events; some of the first
+ * ones may tell what was read already. Events are those of the network
+ * namespace that the thread is in, which must be that of the handle.
+ *
+ * What befalls a lock, such as its holder's death, may come before or after what
+ * is told of its making and changing.
+ *
+ * Those of locks need CAP_NET_ADMIN in the user namespace that owns the network
+ * namespace, the others no privilege.
+ *
+ * Return: 0; -EINVAL for what is no event; -ENOENT where the module does not
+ * tell of such; -EPERM without the privilege; -ENOMEM; the negative errno of the netlink socket.
+ */
+int chring_subscribe(struct chring *chring, unsigned int events);
+
+/**
+ * chring_event_fd - a descriptor to poll for events
+ * @chring: a handle that has subscribed
+ *
+ * It is readable (POLLIN, POLLERR) when chring_event_next() has something to
+ * tell. It is close-on-exec, and the handle's: do not read or close it.
+ *
+ * Return: the descriptor; -ENOTCONN where the handle has not subscribed.
+ */
+int chring_event_fd(struct chring *chring);
+
+/**
+ * chring_event_next - take the next event
+ * @chring: a handle that has subscribed
+ * @event: filled on success
+ *
+ * Does not wait.
+ *
+ * Return: 0; -EAGAIN where there is none now; -ENOBUFS where events were lost,
+ * because they came faster than they were taken, or because the kernel had no
+ * memory: read the state anew, and go on taking events; -ENOTCONN where the
+ * handle has not subscribed; -EPROTO; -ENOMEM.
+ */
+int chring_event_next(struct chring *chring, struct chring_event *event);
+
+/**
+ * chring_event_name - a word for what has happened
+ * @type: from struct chring_event
+ *
+ * Return: such as "service-new", as the family's specification has it, but
+ * without "-ntf"; "unknown" for what this library does not know.
+ */
+const char *chring_event_name(uint32_t type);
 
 /**
  * struct chring_lock - a handle of a named lock, in one process

@@ -27,6 +27,7 @@ static const struct {
 	const char *name;
 } groups[] = {
 	{ CHRING_EVENTS_SERVICES, CHRING_MCGRP_SERVICES },
+	{ CHRING_EVENTS_LOCKS, CHRING_MCGRP_LOCKS },
 };
 
 static int take_service(struct chring *chring, struct nlmsghdr *message,
@@ -53,6 +54,13 @@ static int take_replica(struct chring *chring, struct nlmsghdr *message,
 	return ret;
 }
 
+static int take_lock(struct chring *chring, struct nlmsghdr *message, void *arg)
+{
+	struct chring_event *event = arg;
+
+	return chring_take_lock(chring, message, &event->lock);
+}
+
 /* By CHRING_EVENT_... */
 static const struct {
 	int cmd;
@@ -76,6 +84,24 @@ static const struct {
 	},
 	[CHRING_EVENT_REPLICA_DEL] = {
 		CHRING_CMD_REPLICA_DEL_NTF, "replica-del", take_replica
+	},
+	[CHRING_EVENT_LOCK_NEW] = {
+		CHRING_CMD_LOCK_NEW_NTF, "lock-new", take_lock
+	},
+	[CHRING_EVENT_LOCK_SET] = {
+		CHRING_CMD_LOCK_SET_NTF, "lock-set", take_lock
+	},
+	[CHRING_EVENT_LOCK_DEL] = {
+		CHRING_CMD_LOCK_DEL_NTF, "lock-del", take_lock
+	},
+	[CHRING_EVENT_LOCK_OWNER_DIED] = {
+		CHRING_CMD_LOCK_OWNER_DIED_NTF, "lock-owner-died", take_lock
+	},
+	[CHRING_EVENT_LOCK_BROKEN] = {
+		CHRING_CMD_LOCK_BROKEN_NTF, "lock-broken", take_lock
+	},
+	[CHRING_EVENT_LOCK_CORRUPT] = {
+		CHRING_CMD_LOCK_CORRUPT_NTF, "lock-corrupt", take_lock
 	},
 };
 
@@ -122,6 +148,10 @@ static int join_group(struct chring *chring, const char *name)
 				   "the module does not tell of %s", name);
 	if (ret >= 0)
 		ret = nl_socket_add_membership(chring->events, ret);
+	if (ret == -NLE_PERM)
+		return chring_fail(chring, EPERM,
+				   "to be told of %s needs CAP_NET_ADMIN: %s",
+				   name, strerror(EPERM));
 	if (ret < 0)
 		return chring_fail_nl(chring, ret, "cannot listen for events");
 	return 0;

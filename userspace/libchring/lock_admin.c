@@ -141,7 +141,8 @@ static int parse_lock(struct chring *chring, struct nlmsghdr *reply,
 	return 0;
 }
 
-static int take_lock(struct chring *chring, struct nlmsghdr *reply, void *arg)
+/* A chring_reply_fn that fills a struct chring_lock_status, all zeroes. */
+int chring_take_lock(struct chring *chring, struct nlmsghdr *reply, void *arg)
 {
 	return parse_lock(chring, reply, arg);
 }
@@ -164,7 +165,7 @@ CHRING_EXPORT int chring_lock_get(struct chring *chring, const char *name,
 	if (ret < 0)
 		return ret;
 	memset(lock, 0, sizeof(*lock));
-	return chring_do(chring, msg, take_lock, lock);
+	return chring_do(chring, msg, chring_take_lock, lock);
 }
 
 CHRING_EXPORT int chring_lock_dump(struct chring *chring,

@@ -57,6 +57,7 @@ void *chring_list_add(struct chring *chring, struct chring_list *list);
 /* service.c */
 int chring_take_service(struct chring *chring, struct nlmsghdr *message,
 			void *arg);
+int chring_take_lock(struct chring *chring, struct nlmsghdr *reply, void *arg);
 
 /* key.c */
 size_t chring_key_size(void);

@@ -20,6 +20,11 @@ static void replica_event(const struct chring_event *event)
 	replica_values(&event->replica);
 }
 
+static void lock_event(const struct chring_event *event)
+{
+	lock_values(&event->lock);
+}
+
 /* By CHRING_EVENT_... */
 static void (*const print_values[])(const struct chring_event *event) = {
 	[CHRING_EVENT_SERVICE_NEW] = service_event,
@@ -28,6 +33,12 @@ static void (*const print_values[])(const struct chring_event *event) = {
 	[CHRING_EVENT_REPLICA_NEW] = replica_event,
 	[CHRING_EVENT_REPLICA_SET] = replica_event,
 	[CHRING_EVENT_REPLICA_DEL] = replica_event,
+	[CHRING_EVENT_LOCK_NEW] = lock_event,
+	[CHRING_EVENT_LOCK_SET] = lock_event,
+	[CHRING_EVENT_LOCK_DEL] = lock_event,
+	[CHRING_EVENT_LOCK_OWNER_DIED] = lock_event,
+	[CHRING_EVENT_LOCK_BROKEN] = lock_event,
+	[CHRING_EVENT_LOCK_CORRUPT] = lock_event,
 };
 
 /* What can be asked for. */
@@ -36,6 +47,7 @@ static const struct {
 	unsigned int events;
 } groups[] = {
 	{ "services", CHRING_EVENTS_SERVICES },
+	{ "locks", CHRING_EVENTS_LOCKS },
 	{ }
 };
 

@@ -76,7 +76,7 @@ _chringctl_words()	# the words before the one to complete, in ${words[@]}
 		*) [ "${words[-1]}" = weight ] || echo replace weight -- ;;
 		esac
 	elif [ "$object" = monitor ]; then
-		echo services
+		echo services locks
 	elif [ "$count" = 1 ]; then
 		case $object in
 		service) echo add show set del help ;;
