@@ -19,6 +19,7 @@ help:
 	@echo 'make demo             shows what chring does, in a virtual machine'
 	@echo 'make check            every test, on an installed kernel in a virtual machine'
 	@echo 'make check-debug      the tests on a debug kernel (KASAN, lockdep, kmemleak)'
+	@echo 'make soak             1,000 restarts of servers under load (SOAK=RESTARTS)'
 	@echo 'make bench            what steering costs, in instructions'
 	@echo 'make bench-ring       what moves as replicas come and go, beside peers'
 	@echo 'make bench-lock       locks beside others (BENCH="PART...", see tests/bench/lock)'
@@ -92,6 +93,13 @@ check:
 check-debug:
 	tests/setup build vm check debug
 	tests/check --debug
+
+.PHONY: soak
+soak:
+	tests/setup build vm check
+	$(MAKE) all
+	$(MAKE) -s -C tests/selftests runner INSTALL_PATH=$(build)/selftests/chring
+	tests/soak $(SOAK)
 
 .PHONY: bench
 bench:
