@@ -74,6 +74,7 @@ static void leave(struct chring_handle *handle, u32 id, bool died)
 {
 	struct chring_lock *lock = handle->lock;
 	struct chring_wakeup wakeup = { .poll = true };
+	bool ours;
 
 	/* Nobody queues any more whom these could miss */
 	while (send_one_away(handle))
@@ -81,13 +82,17 @@ static void leave(struct chring_handle *handle, u32 id, bool died)
 	spin_lock(&lock->lock);
 	chring_word_freeze_locked(lock);
 	/* Otherwise it was adopted, and let go by that */
-	if (handle->id == id) {
+	ours = handle->id == id;
+	if (ours) {
 		let_go_locked(handle, died);
 		handle->id = 0;
-		chring_lockspace_forget_id(lock->space, id);
 	}
 	chring_queue_pass_on_locked(lock, &wakeup);
 	chring_queue_unlock(lock, &wakeup);
+	/* The next holder goes first: the id, though taken, is nobody's */
+	cond_resched();
+	if (ours)
+		chring_lockspace_forget_id(lock->space, id);
 }
 
 /**
