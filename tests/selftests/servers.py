@@ -19,7 +19,7 @@ import time
 
 ADDRESS = '127.0.0.1'
 WORKERS = 4
-BOUND = 60              # seconds, for whatever is waited for
+BOUND = 180             # seconds, for whatever is waited for
 ROUNDS = 3              # of changes
 SECONDS = 5             # of load without changes
 

@@ -32,8 +32,8 @@ PORT = 8000
 NAMES = ['w1', 'w2', 'w3', 'w4']
 # A debug kernel is not what the rate is about.
 CLOUD = 'cloud' in os.uname().release
-RATE = 300 if CLOUD else 50     # clients a second
-BOUND = 60              # seconds, for whatever is waited for
+RATE = 300 if CLOUD else 100    # clients a second
+BOUND = 180             # seconds, for whatever is waited for
 MIGRATE = pathlib.Path('/proc/sys/net/ipv4/tcp_migrate_req')
 
 logs = pathlib.Path(tempfile.mkdtemp(dir='/dev/shm'))
@@ -209,7 +209,7 @@ def soak(way, restarts):
 
 def main():
     restarts = int(os.environ.get('CHRING_SOAK', '40'))
-    few = 12 if restarts <= 40 else 40
+    few = 40 if restarts > 40 else 12 if CLOUD else 24
 
     print('TAP version 13\n1..4', flush=True)
     chring, unique = soak(Chring(), restarts)
