@@ -25,6 +25,7 @@ help:
 	@echo 'make bench-lock       locks beside others (BENCH="PART...", see tests/bench/lock)'
 	@echo 'make style            static checks only'
 	@echo 'make generate         makes the netlink code from its specification'
+	@echo 'make edges            makes the table in Documentation/edges.rst'
 	@echo 'make install          libchring and chringctl (PREFIX=$(PREFIX), DESTDIR)'
 	@echo 'make modules_install  the module (DESTDIR)'
 	@echo 'make clean'
@@ -67,6 +68,16 @@ debug: userspace
 .PHONY: generate
 generate:
 	Documentation/netlink/generate
+
+# Writes the table of Documentation/edges.rst as the tests see it.
+.PHONY: edges
+edges:
+	tests/setup build vm check
+	$(MAKE) all
+	$(MAKE) -C tests/selftests runner \
+		INSTALL_PATH=$(build)/selftests/chring
+	tests/vm/run -t 900 bash -c 'insmod kmod/chring.ko && \
+		build/selftests/chring/edges.py --write Documentation/edges.rst'
 
 .PHONY: install
 install: userspace

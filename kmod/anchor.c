@@ -470,7 +470,10 @@ struct chring_anchor *chring_anchor_join(struct chring_selector *selector,
 	} else {
 		err = begin_group(anchor, extack);
 	}
-	return err ? anchor_abort(anchor, err) : anchor;
+	if (err)
+		return anchor_abort(anchor, err);
+	chring_anchor_recede(anchor);
+	return anchor;
 }
 
 /**
@@ -524,6 +527,64 @@ bool chring_anchor_shares(const struct chring_anchor *anchor,
 			  const struct sock *sk)
 {
 	return chring_group_shared(anchor->sock->sk, sk);
+}
+
+/* Broadcast and multicast addresses are the source of no packet. */
+static void set_peer(struct sock *sk, bool nobody)
+{
+	inet_sk(sk)->inet_daddr = nobody ? htonl(INADDR_BROADCAST) : 0;
+	if (sk->sk_family == AF_INET6)
+		sk->sk_v6_daddr = nobody ? in6addr_linklocal_allnodes :
+					   in6addr_any;
+}
+
+/**
+ * chring_anchor_recede - leave all datagrams to the replicas
+ * @anchor: of a service that has replicas
+ *
+ * Some look-ups of UDP sockets have no packet that the selector could be asked
+ * about: of TPROXY, for an ICMP error, for GRO. There the kernel's hash chooses
+ * a member of the group. It passes over sockets that are connected, so the
+ * anchor becomes one, to a peer that there cannot be; other sockets still find
+ * its group to join. Nothing else looks at a UDP socket's state.
+ *
+ * Context: may sleep; takes the lock of the anchor.
+ */
+void chring_anchor_recede(struct chring_anchor *anchor)
+{
+	struct sock *sk = anchor->sock->sk;
+
+	if (sk->sk_protocol != IPPROTO_UDP || sk->sk_state == TCP_ESTABLISHED)
+		return;
+	lock_sock(sk);
+	set_peer(sk, true);
+	/*
+	 * A look-up that took it for unconnected must not find that it is
+	 * connected, and deliver to it.
+	 */
+	synchronize_rcu_expedited();
+	WRITE_ONCE(sk->sk_state, TCP_ESTABLISHED);
+	release_sock(sk);
+}
+
+/**
+ * chring_anchor_advance - let datagrams find the selector through the anchor
+ * @anchor: of a service that has no replicas any more
+ *
+ * So that what is refused is counted, and by the selector.
+ *
+ * Context: may sleep; takes the lock of the anchor.
+ */
+void chring_anchor_advance(struct chring_anchor *anchor)
+{
+	struct sock *sk = anchor->sock->sk;
+
+	if (sk->sk_protocol != IPPROTO_UDP)
+		return;
+	lock_sock(sk);
+	WRITE_ONCE(sk->sk_state, TCP_CLOSE);
+	set_peer(sk, false);
+	release_sock(sk);
 }
 
 /**

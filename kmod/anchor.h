@@ -47,6 +47,8 @@ bool chring_anchor_shares(const struct chring_anchor *anchor,
 			  const struct sock *sk);
 void chring_anchor_leave_by(struct chring_anchor *anchor, struct sock *sk);
 bool chring_anchor_busy(const struct chring_anchor *anchor);
+void chring_anchor_recede(struct chring_anchor *anchor);
+void chring_anchor_advance(struct chring_anchor *anchor);
 void chring_anchor_hide(struct chring_anchor *anchor);
 void chring_anchor_leave(struct chring_anchor *anchor);
 void chring_anchor_free(struct chring_anchor *anchor);

@@ -351,6 +351,8 @@ static void replicas_leave(struct chring_net *cn,
 		chring_replica_totals(replica, &service->gone);
 	}
 	chring_table_replace(cn, service, table);
+	if (!table)
+		chring_anchor_advance(service->anchor);
 	list_for_each_entry(replica, leaving, leaving) {
 		chring_notify_replica_locked(CHRING_CMD_REPLICA_DEL_NTF,
 					     service, replica);
@@ -403,6 +405,7 @@ static int replicas_publish(struct chring_net *cn,
 		return -ENOMEM;
 	if (service->anchor) {
 		chring_table_replace(cn, service, table);
+		chring_anchor_recede(service->anchor);
 		return 0;
 	}
 	/* The first replicas: there is no table yet */

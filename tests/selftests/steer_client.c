@@ -25,11 +25,13 @@ int client_open(struct stage *stage, uint16_t source)
 	struct linger reset = { .l_onoff = 1 };
 	struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
 	union chring_address from = inet_at(&stage->client, source);
-	int fd = inet_socket(&from, stage->protocol, 0);
+	int fd = inet_socket(&from, stage->client_as ?: stage->protocol, 0);
 
 	/* Otherwise the port would be taken for a while after close(). */
-	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
+	if (!stage->orderly && setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset,
+					  sizeof(reset)))
+		err(1, "SO_LINGER");
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
 		       sizeof(patience)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
 		       sizeof(patience)))
@@ -44,6 +46,8 @@ int client_connect(struct stage *stage, int fd)
 	struct tcp_info info;
 	socklen_t length = sizeof(info);
 
+	if (stage->unconnected)
+		return 0;
 	if (inet_connect(fd, &stage->remote))
 		return -errno;
 	if (stage->protocol == IPPROTO_UDP)
@@ -55,7 +59,10 @@ int client_connect(struct stage *stage, int fd)
 
 static int client_send(struct stage *stage, int fd, uint8_t question)
 {
-	if (send(fd, &question, 1, 0) != 1)
+	const struct sockaddr *to = stage->unconnected ? &stage->remote.sa : NULL;
+	socklen_t length = to ? inet_length(&stage->remote) : 0;
+
+	if (sendto(fd, &question, 1, 0, to, length) != 1)
 		return -errno;
 	tally_count(&stage->tally->sent);
 	return 0;

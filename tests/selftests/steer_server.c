@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -27,6 +28,7 @@ struct order {
 		ORDER_DEFER,
 		ORDER_CONNECT,
 		ORDER_CONNECT_SOCKET,
+		ORDER_SEND,
 		ORDER_LEAVE,
 		ORDER_FINISH,
 	} what;
@@ -52,6 +54,15 @@ static void serve_take_up(struct serving *serving, int fd)
 	serving->polls[serving->n++] = (struct pollfd) { fd, POLLIN, 0 };
 }
 
+/* Several datagrams that the kernel joined, for a socket that wants it so? */
+static bool is_coalesced(struct msghdr *msg)
+{
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+
+	return cmsg && cmsg->cmsg_level == SOL_UDP &&
+	       cmsg->cmsg_type == UDP_GRO;
+}
+
 /*
  * Answers one question: 1, 0 where there is none, -1 where there will be none
  * any more.
@@ -59,16 +70,24 @@ static void serve_take_up(struct serving *serving, int fd)
 static int serve_answer(struct serving *serving, int fd)
 {
 	union chring_address peer;
-	socklen_t length = sizeof(peer);
+	char control[CMSG_SPACE(sizeof(int))];
 	uint8_t question, answer = serving->me;
-	ssize_t got;
+	struct iovec iov = { &question, 1 };
+	struct msghdr msg = {
+		.msg_name = &peer, .msg_namelen = sizeof(peer),
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	ssize_t got = recvmsg(fd, &msg, MSG_DONTWAIT);
 
-	got = recvfrom(fd, &question, 1, MSG_DONTWAIT, &peer.sa, &length);
 	if (got != 1)
 		return got < 0 && errno == EAGAIN ? 0 : -1;
+	if (is_coalesced(&msg))
+		tally_count(&serving->stage->tally->coalesced);
 	tally_count(&serving->stage->tally->served[serving->me]);
 	/* A peer that is gone has asked in vain; it will have counted that. */
-	sendto(fd, &answer, 1, 0, length ? &peer.sa : NULL, length);
+	sendto(fd, &answer, 1, 0, msg.msg_namelen ? &peer.sa : NULL,
+	       msg.msg_namelen);
 	return question == QUESTION_LAST ? -1 : 1;
 }
 
@@ -78,11 +97,30 @@ static void serve_datagrams(struct serving *serving, int fd)
 		;
 }
 
+/* Notes the clients whose ports were said to be closed. */
+static void serve_errors(struct serving *serving)
+{
+	union chring_address client;
+	struct msghdr msg = {
+		.msg_name = &client, .msg_namelen = sizeof(client),
+	};
+	int flow;
+
+	while (recvmsg(serving->fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0) {
+		flow = inet_port(&client) - FIRST_SOURCE;
+		if (flow >= 0 && flow < MAX_TOLD)
+			serving->stage->tally->told[flow] = serving->me + 1;
+		msg.msg_namelen = sizeof(client);
+	}
+}
+
 static void serve_socket(struct serving *serving)
 {
 	int fd;
 
 	if (serving->stage->protocol == IPPROTO_UDP) {
+		if (serving->polls[1].revents & POLLERR)
+			serve_errors(serving);
 		serve_datagrams(serving, serving->fd);
 		return;
 	}
@@ -93,14 +131,16 @@ static void serve_socket(struct serving *serving)
 }
 
 /*
- * Ends a connection by a reset, so that the client's port is free at once: this
+ * Ends a connection, unless it is to be orderly by a reset, so that the client's port is free at once: this
  * end is gone before the client sees it.
  */
-static void hang_up(int fd)
+static void hang_up(const struct stage *stage, int fd)
 {
 	struct linger reset = { .l_onoff = 1 };
 
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	if (!stage->orderly)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset,
+			   sizeof(reset));
 	close(fd);
 }
 
@@ -122,20 +162,24 @@ static void serve_connections(struct serving *serving)
 		while (ret > 0);
 		if (!ret)
 			continue;
-		hang_up(fd);
+		hang_up(serving->stage, fd);
 		serving->polls[i] = serving->polls[--serving->n];
 	}
 }
 
 static int server_socket(const struct stage *stage)
 {
-	int fd = inet_socket(&stage->local, stage->protocol, SOCK_NONBLOCK);
+	int fd = inet_socket(&stage->local,
+			     stage->server_as ?: stage->protocol,
+			     SOCK_NONBLOCK);
 
 	inet_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	inet_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	inet_set(fd, SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20);
 	if (stage->local.sa.sa_family == AF_INET6)
 		inet_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, stage->v6only);
+	if (stage->prepare)
+		stage->prepare(fd);
 	if (inet_bind(fd, &stage->local))
 		err(1, "bind");
 	return fd;
@@ -204,6 +248,17 @@ static void serve_rest(struct serving *serving)
 	}
 }
 
+static void serve_send(struct serving *serving, uint16_t source)
+{
+	union chring_address client = inet_at(&serving->stage->client, source);
+
+	/* An error that was queued before is reported instead of sending. */
+	while (sendto(serving->fd, "", 1, 0, &client.sa,
+		      inet_length(&client)) != 1)
+		if (errno != ECONNREFUSED)
+			err(1, "sendto");
+}
+
 static void serve_order(struct serving *serving)
 {
 	union chring_address client;
@@ -238,6 +293,9 @@ static void serve_order(struct serving *serving)
 		client = client_of(serving, order.source);
 		if (inet_connect(serving->fd, &client))
 			err(1, "connect");
+		break;
+	case ORDER_SEND:
+		serve_send(serving, order.source);
 		break;
 	case ORDER_LEAVE:
 		serve_leave(serving);
@@ -364,6 +422,11 @@ void server_connect_socket(struct stage *stage, int server, uint16_t source)
 {
 	server_order(stage, server,
 		     (struct order) { ORDER_CONNECT_SOCKET, source });
+}
+
+void server_send(struct stage *stage, int server, uint16_t source)
+{
+	server_order(stage, server, (struct order) { ORDER_SEND, source });
 }
 
 void server_leave(struct stage *stage, int server)

@@ -26,6 +26,7 @@
 
 /* Source ports for tests to choose, below the ephemeral ones. */
 #define FIRST_SOURCE	10000
+#define MAX_TOLD	256
 
 /* No condition takes as long, however slow the machine. */
 #define PATIENCE_MS	30000
@@ -56,6 +57,9 @@ struct server {
  * @visits: of servers that came and went again
  * @served: answers given by each server
  * @accepted: connections accepted by each server
+ * @coalesced: datagrams received that are several, joined by the kernel
+ * @told: for each source port, one more than the server that was told last
+ *	that it is closed
  */
 struct tally {
 	unsigned long sent;
@@ -66,6 +70,8 @@ struct tally {
 	unsigned long visits;
 	unsigned long served[MAX_SERVERS];
 	unsigned long accepted[MAX_SERVERS];
+	unsigned long coalesced;
+	int told[MAX_TOLD];
 };
 
 /**
@@ -81,6 +87,11 @@ struct tally {
  * @replicas: bit n is set while server n is to be a replica
  * @server: the servers
  * @tally: shared by all processes
+ * @prepare: what is to be done to servers' sockets before they are bound
+ * @server_as: the protocol of servers' sockets where it is another
+ * @client_as: the same of clients'
+ * @orderly: connections end as usual, not by a reset
+ * @unconnected: UDP clients' sockets take answers from any address
  */
 struct stage {
 	int protocol;
@@ -94,6 +105,11 @@ struct stage {
 	unsigned int replicas;
 	struct server server[MAX_SERVERS];
 	struct tally *tally;
+	void (*prepare)(int fd);
+	int server_as;
+	int client_as;
+	bool orderly;
+	bool unconnected;
 };
 
 void netns_enter(void);
@@ -145,6 +161,7 @@ void server_defer(struct stage *stage, int server);
 void server_connect(struct stage *stage, int server, uint16_t source);
 void server_connect_socket(struct stage *stage, int server, uint16_t source);
 int server_socket_copy(struct stage *stage, int server);
+void server_send(struct stage *stage, int server, uint16_t source);
 void server_leave(struct stage *stage, int server);
 void server_finish(struct stage *stage, int server);
 int served(const struct stage *stage);
