@@ -740,8 +740,8 @@ enum {
  * @service: of CHRING_EVENT_SERVICE_...: what it is now, or was last
  * @replica: of CHRING_EVENT_REPLICA_...: what it is now, or was last
  * @lock: of CHRING_EVENT_LOCK_...: what it is now, or was last, but without the
- *	holder's process; its news are what the event is of, and its dead_token
- *	is that of the holder that it befell
+ *	holder's process. Where something befell a holder, its news are just
+ *	that, and its dead_token is that holder's
  *
  * User and group ids are those of the user namespace that owns the network
  * namespace.
