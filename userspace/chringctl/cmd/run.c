@@ -132,7 +132,7 @@ static enum status enter(struct chring *chring, const struct job *job)
 		if (ret != -EEXIST)
 			return outcome(chring, ret);
 		if (!taken_by_corpse(chring, job))
-			return failure("there is a replica '%s' already (to take its place: replace)",
+			return failure("there is a replica '%s' already (try: replace)",
 				       job->name);
 		nanosleep(&pause, NULL);
 	}
