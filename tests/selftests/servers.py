@@ -285,6 +285,9 @@ def test(kind, load):
 
 
 def main():
+    if 'cloud' not in os.uname().release:
+        print('1..0 # SKIP emulated and debugged, it serves too little')
+        sys.exit(4)
     subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)
     tests = [
         (Nginx, [lambda: Wrk(Nginx.port)]),

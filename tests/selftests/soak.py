@@ -30,9 +30,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ADDRESS = '127.0.0.1'
 PORT = 8000
 NAMES = ['w1', 'w2', 'w3', 'w4']
-# A debug kernel is not what the rate is about.
-CLOUD = 'cloud' in os.uname().release
-RATE = 300 if CLOUD else 100    # clients a second
+RATE = 300              # clients a second
 BOUND = 180             # seconds, for whatever is waited for
 MIGRATE = pathlib.Path('/proc/sys/net/ipv4/tcp_migrate_req')
 
@@ -209,8 +207,11 @@ def soak(way, restarts):
 
 def main():
     restarts = int(os.environ.get('CHRING_SOAK', '40'))
-    few = 40 if restarts > 40 else 12 if CLOUD else 24
+    few = 40 if restarts > 40 else 12
 
+    if 'cloud' not in os.uname().release:
+        print('1..0 # SKIP emulated and debugged, it serves too little')
+        sys.exit(4)
     print('TAP version 13\n1..4', flush=True)
     chring, unique = soak(Chring(), restarts)
     plain = soak(Plain(0), few)[0]
@@ -218,7 +219,7 @@ def main():
     shutil.rmtree(logs)
 
     replaced, killed = chring
-    slow = CLOUD and any(phase.rate() < 200 for phase in chring)
+    slow = any(phase.rate() < 200 for phase in chring)
     results = {
         'replaced_replicas_lose_nothing':
             not replaced.lost and not replaced.accepted,
