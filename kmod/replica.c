@@ -344,7 +344,7 @@ static void replicas_leave(struct chring_net *cn,
 			   struct list_head *leaving,
 			   struct chring_table *table)
 {
-	struct chring_replica *replica;
+	struct chring_replica *replica, *next;
 
 	list_for_each_entry(replica, leaving, leaving) {
 		replica_unlink(cn, service, replica);
@@ -353,7 +353,7 @@ static void replicas_leave(struct chring_net *cn,
 	chring_table_replace(cn, service, table);
 	if (!table)
 		chring_anchor_advance(service->anchor);
-	list_for_each_entry(replica, leaving, leaving) {
+	list_for_each_entry_safe(replica, next, leaving, leaving) {
 		chring_notify_replica_locked(CHRING_CMD_REPLICA_DEL_NTF,
 					     service, replica);
 		call_rcu(&replica->rcu, replica_free_rcu);
