@@ -411,6 +411,13 @@ static void interrupt_one(struct _test_data_torture *self, int number,
 	tgkill(self->pid[number], see(&seat->tid), SIGUSR1);
 }
 
+static void replace_one(struct _test_data_torture *self, int number,
+			int threads)
+{
+	kill_one(self, number, threads);
+	start(self, number, threads);
+}
+
 static void storm(struct _test_data_torture *self, int processes, int threads)
 {
 	long long until = in_ms(STORM_MS);
@@ -423,8 +430,7 @@ static void storm(struct _test_data_torture *self, int processes, int threads)
 		case 0:
 			if (self->kills % 4)
 				number = catch_holder(self, processes, number);
-			kill_one(self, number, threads);
-			start(self, number, threads);
+			replace_one(self, number, threads);
 			break;
 		case 1 ... 4:
 			interrupt_one(self, number, threads);
@@ -434,6 +440,9 @@ static void storm(struct _test_data_torture *self, int processes, int threads)
 		}
 		pause_us(500);
 	}
+	/* However few of all that there were on a slow machine */
+	number = rand_r(&self->seed) % processes;
+	replace_one(self, catch_holder(self, processes, number), threads);
 }
 
 static bool all_rest(const struct board *board, int seats)
