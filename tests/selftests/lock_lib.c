@@ -20,6 +20,8 @@
 #include "lock_util.h"
 #include "request.h"
 
+#define LOOK_AGAIN "/sys/module/chring/parameters/look_again_ms"
+
 FIXTURE(lock)
 {
 	struct chring_lock *one;	/* a handle of the lock "l" */
@@ -304,6 +306,31 @@ TEST_F(lock, threads_wait_for_each_other)
 	EXPECT_LT(token, taker.token);
 	EXPECT_FALSE(chring_lock_is_held(self->one));
 	EXPECT_STREQ("mine, 0 wait", lock_state(self->one));
+}
+
+static void *take_in_time(void *arg)
+{
+	struct taker *taker = arg;
+	struct timespec end = in_ms(WAIT_MS);
+
+	taker->ret = chring_lock_acquire_until(taker->lock, &end);
+	return NULL;
+}
+
+/* Nobody looks by himself: if this wake-up is lost, there is no other. */
+TEST_F_TIMEOUT(lock, release_wakes_who_waits, 120)
+{
+	long look_again = read_number(LOOK_AGAIN);
+	struct taker taker;
+
+	ASSERT_TRUE(write_number(LOOK_AGAIN, 3600000));
+	EXPECT_EQ(0, chring_lock_acquire(self->one));
+	EXPECT_TRUE(begin(&taker, self->two, take_in_time));
+	EXPECT_TRUE(lock_waits(self->one, 1));
+	EXPECT_EQ(0, chring_lock_release(self->one));
+	pthread_join(taker.thread, NULL);
+	EXPECT_EQ(0, taker.ret);
+	EXPECT_TRUE(write_number(LOOK_AGAIN, look_again));
 }
 
 TEST_F(lock, thread_releases_only_its_own)
