@@ -129,6 +129,7 @@ int service_add(struct stage *stage)
 		.protocol = stage->protocol,
 		.local = stage->local,
 		.v6only = stage->v6only,
+		.key = stage->key,
 		.owner = CHRING_OWNER_SELF,
 		.balance = stage->balance,
 	};
@@ -294,6 +295,8 @@ static bool service_is_right(const struct stage *stage,
 	    service->v6only != stage->v6only ||
 	    service->owner != getuid())
 		return odd("another service");
+	if (memcmp(&service->key, &stage->key, sizeof(stage->key)))
+		return odd("key is %s", chring_key_name(service->key.type));
 	if (!steering && service->state != CHRING_SERVICE_IDLE)
 		return odd("service is %s",
 			   chring_service_state_name(service->state));

@@ -81,6 +81,7 @@ struct tally {
  * @remote: what clients connect to
  * @client: where clients are bound, without a port
  * @v6only: servers on :: are for IPv6 only
+ * @key: what the service goes by
  * @service: name of the service
  * @balance: CHRING_BALANCE_...
  * @chring: handle of the network namespace
@@ -99,6 +100,7 @@ struct stage {
 	union chring_address remote;
 	union chring_address client;
 	bool v6only;
+	struct chring_key key;
 	const char *service;
 	uint32_t balance;
 	struct chring *chring;
