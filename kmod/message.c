@@ -140,6 +140,7 @@ int chring_put_replica(struct sk_buff *skb,
 			chring_replica_alive(replica) ?
 			CHRING_REPLICA_STATE_UP : CHRING_REPLICA_STATE_DEAD) ||
 	    nla_put_uint(skb, CHRING_A_REPLICA_INODE, replica->inode) ||
+	    (replica->watch && nla_put_flag(skb, CHRING_A_REPLICA_WATCHED)) ||
 	    nla_put_u32(skb, CHRING_A_REPLICA_POINTS,
 			replica->member.nr_vnodes) ||
 	    nla_put_u32(skb, CHRING_A_REPLICA_SLOTS, replica->slots) ||

@@ -46,6 +46,9 @@ static int parse_replica(struct chring_replica_args *args,
 			return -EINVAL;
 		args->fd_attr = tb[CHRING_A_REPLICA_FD];
 		args->fd = nla_get_u32(args->fd_attr);
+		args->pidfd_attr = tb[CHRING_A_REPLICA_PIDFD];
+		if (args->pidfd_attr)
+			args->pidfd = nla_get_u32(args->pidfd_attr);
 	} else if (takes & TAKES(WEIGHT)) {
 		if (NL_REQ_ATTR_CHECK(extack, nest, tb,
 				      CHRING_A_REPLICA_WEIGHT))
@@ -112,7 +115,8 @@ static int change_replicas(const struct sk_buff *skb, struct genl_info *info,
 int chring_nl_replica_new_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	return change_replicas(skb, info,
-			       TAKES(NAME) | TAKES(FD) | TAKES(WEIGHT),
+			       TAKES(NAME) | TAKES(FD) | TAKES(PIDFD) |
+			       TAKES(WEIGHT),
 			       chring_replica_new);
 }
 

@@ -17,11 +17,13 @@
 #include <net/sock.h>
 
 #include "anchor.h"
+#include "aside.h"
 #include "lookup.h"
 #include "notify.h"
 #include "replica.h"
 #include "service.h"
 #include "table.h"
+#include "watch.h"
 
 #define SWEEP_INTERVAL (HZ / 10)
 
@@ -50,6 +52,19 @@ chring_replica_find_locked(struct chring_service *service, const char *name)
 		if (!strcmp(replica->name, name))
 			return replica;
 	return NULL;
+}
+
+/**
+ * chring_replica_alive - does a replica take new flows?
+ * @replica: caller holds the lock of its namespace's services
+ *
+ * Return: so it is; the answer can be old at once.
+ */
+bool chring_replica_alive(const struct chring_replica *replica)
+{
+	return !replica->dead &&
+	       chring_target_alive(replica->sk, chring_ports(replica->port)) &&
+	       !(replica->watch && chring_watch_over(replica->watch));
 }
 
 static struct chring_replica *find_sock(struct chring_service *service,
@@ -165,44 +180,6 @@ put:
 	return ERR_PTR(err);
 }
 
-/* The anchor on another port of a listener */
-static struct chring_anchor *aside_get(struct chring_service *service,
-				       struct sock *sk,
-				       struct netlink_ext_ack *extack)
-{
-	struct chring_anchor *anchor;
-
-	list_for_each_entry(anchor, &service->asides, list) {
-		if (chring_anchor_shares(anchor, sk)) {
-			chring_anchor_leave_by(anchor, sk);
-			anchor->nr_replicas++;
-			return anchor;
-		}
-	}
-	anchor = chring_anchor_join_aside(&service->selector, sk, extack);
-	if (IS_ERR(anchor))
-		return anchor;
-	anchor->nr_replicas = 1;
-	list_add_tail(&anchor->list, &service->asides);
-	return anchor;
-}
-
-/*
- * Others that need it may come until the sweep has been; and a listener that
- * closed may have left requests behind, which its group still has to steer.
- */
-static void asides_retire(struct chring_service *service)
-{
-	struct chring_anchor *anchor, *next;
-
-	list_for_each_entry_safe(anchor, next, &service->asides, list) {
-		if (anchor->nr_replicas || chring_anchor_busy(anchor))
-			continue;
-		list_del(&anchor->list);
-		chring_service_retire_anchor(anchor);
-	}
-}
-
 static struct chring_replica *
 replica_alloc(const struct chring_service *service,
 	      const struct chring_replica_args *args)
@@ -235,6 +212,8 @@ free:
 /* Last of all; no table has it any more, and a grace period is over. */
 static void replica_free(struct chring_replica *replica)
 {
+	/* Before the socket, which keeps what the watch is to wake */
+	chring_watch_stop(replica->watch);
 	if (replica->sk)
 		sock_put(replica->sk);
 	kvfree(replica->member.vnodes);
@@ -245,6 +224,22 @@ static void replica_free(struct chring_replica *replica)
 static void replica_free_rcu(struct rcu_head *rcu)
 {
 	replica_free(container_of(rcu, struct chring_replica, rcu));
+}
+
+static int replica_watch(struct chring_net *cn, struct chring_replica *replica,
+			 const struct chring_replica_args *args,
+			 struct netlink_ext_ack *extack)
+{
+	struct chring_watch *watch;
+
+	if (!args->pidfd_attr)
+		return 0;
+	NL_SET_BAD_ATTR(extack, args->pidfd_attr);
+	watch = chring_watch_start(args->pidfd, &cn->sweep, extack);
+	if (IS_ERR(watch))
+		return PTR_ERR(watch);
+	replica->watch = watch;
+	return 0;
 }
 
 static int replica_link(struct chring_net *cn, struct chring_service *service,
@@ -269,11 +264,14 @@ static int replica_link(struct chring_net *cn, struct chring_service *service,
 		goto free;
 	}
 	replica->sk = sk;
+	err = replica_watch(cn, replica, args, extack);
+	if (err)
+		goto free;
 	replica->port = inet_sk(sk)->inet_sport;
 	replica->uid = sock_i_uid(sk);
 	replica->inode = sock_i_ino(sk);
 	if (!at_home(service, sk)) {
-		replica->aside = aside_get(service, sk, extack);
+		replica->aside = chring_aside_get(service, sk, extack);
 		if (IS_ERR(replica->aside)) {
 			err = PTR_ERR(replica->aside);
 			goto free;
@@ -299,26 +297,6 @@ free:
 	return err;
 }
 
-/* The anchor leaves by a socket of a replica that still needs it, if any. */
-static void aside_leave(struct chring_service *service,
-			struct chring_replica *leaving)
-{
-	struct chring_anchor *anchor = leaving->aside;
-	struct chring_replica *replica;
-	unsigned long index;
-
-	anchor->nr_replicas--;
-	xa_for_each(&service->replicas, index, replica) {
-		if (replica->aside == anchor) {
-			chring_anchor_leave_by(anchor, replica->sk);
-			return;
-		}
-	}
-	/* A reference on one that is dead would keep its requests' group */
-	if (!chring_replica_alive(leaving))
-		chring_anchor_leave_by(anchor, NULL);
-}
-
 static void replica_unlink(struct chring_net *cn,
 			   struct chring_service *service,
 			   struct chring_replica *replica)
@@ -327,7 +305,7 @@ static void replica_unlink(struct chring_net *cn,
 	xa_erase(&service->replicas, replica->member.index);
 	/* Of a service that is being removed they are gone already */
 	if (replica->aside && !service->removing)
-		aside_leave(service, replica);
+		chring_aside_put(service, replica);
 	service->nr_replicas--;
 	cn->nr_replicas--;
 	cn->nr_points -= replica->member.nr_vnodes;
@@ -495,8 +473,8 @@ static int for_service(const struct chring_replicas_request *request,
  * namespace's services, inside it the locks of chring_anchor_join().
  * Return: 0; -ENOENT or -EBUSY for the service; -EPERM for who is neither an
  * administrator nor the owner of service and sockets; -EEXIST for a name or a
- * socket that is there; -ENOSPC over a limit; -ENOMEM; what chring_target_get()
- * and chring_anchor_join() return.
+ * socket that is there; -ENOSPC over a limit; -ENOMEM; what chring_target_get(),
+ * chring_watch_start() and chring_anchor_join() return.
  */
 int chring_replica_new(const struct chring_replicas_request *request,
 		       struct netlink_ext_ack *extack)
@@ -676,7 +654,7 @@ void chring_replica_sweep(struct work_struct *work)
 		if (service->removing)
 			continue;
 		sweep_service(cn, service);
-		asides_retire(service);
+		chring_aside_retire(service);
 		again |= !list_empty(&service->asides);
 	}
 	if (cn->nr_replicas || again)

@@ -17,6 +17,7 @@ struct chring_counters;
 struct chring_flow;
 struct chring_net;
 struct chring_service;
+struct chring_watch;
 struct net;
 struct netlink_ext_ack;
 struct nlattr;
@@ -34,6 +35,7 @@ struct work_struct;
  * @inode: inode number that the socket has, or had
  * @port: port that the socket has while it is alive, in network order
  * @aside: anchor on that port where it is not the service's, or NULL
+ * @watch: on the process that it dies with, or NULL
  * @dead: found so, and is about to be removed
  * @counters: what was steered to it
  * @leaving: in a list of replicas that are removed together
@@ -49,26 +51,23 @@ struct chring_replica {
 	unsigned long inode;
 	__be16 port;
 	struct chring_anchor *aside;
+	struct chring_watch *watch;
 	bool dead;
 	struct chring_counters __percpu *counters;
 	struct list_head leaving;
 	struct rcu_head rcu;
 };
 
-/* Does it take new flows? The answer can be old at once. */
-static inline bool chring_replica_alive(const struct chring_replica *replica)
-{
-	return !replica->dead &&
-	       chring_target_alive(replica->sk, chring_ports(replica->port));
-}
-
 /**
  * struct chring_replica_args - a request that concerns one replica
  * @name: 1 to CHRING_NAME_MAX bytes, printable, without white space
  * @fd: the caller's file descriptor of its socket
+ * @pidfd: the caller's of the process that it is to die with, where there is
+ *	@pidfd_attr
  * @weight: 1 to CHRING_WEIGHT_MAX
  * @name_attr: where @name came from, to point at in a refusal
  * @fd_attr: where @fd came from
+ * @pidfd_attr: where @pidfd came from, or NULL
  * @weight_attr: where @weight came from
  * @replica: for the service's own use
  * @vnodes: for the service's own use
@@ -76,9 +75,11 @@ static inline bool chring_replica_alive(const struct chring_replica *replica)
 struct chring_replica_args {
 	const char *name;
 	u32 fd;
+	u32 pidfd;
 	u32 weight;
 	const struct nlattr *name_attr;
 	const struct nlattr *fd_attr;
+	const struct nlattr *pidfd_attr;
 	const struct nlattr *weight_attr;
 	struct chring_replica *replica;
 	struct chring_vnode *vnodes;
@@ -106,6 +107,7 @@ int chring_replica_set(const struct chring_replicas_request *request,
 		       struct netlink_ext_ack *extack);
 int chring_replica_del(const struct chring_replicas_request *request,
 		       struct netlink_ext_ack *extack);
+bool chring_replica_alive(const struct chring_replica *replica);
 struct chring_replica *chring_replica_find_locked(struct chring_service *service,
 						  const char *name);
 

@@ -36,7 +36,7 @@ static const struct netlink_range_validation chring_a_lookup_remote_port_range =
 };
 
 /* Common nested types */
-const struct nla_policy chring_replica_nl_policy[CHRING_A_REPLICA_PASSED_OVER + 1] = {
+const struct nla_policy chring_replica_nl_policy[CHRING_A_REPLICA_WATCHED + 1] = {
 	[CHRING_A_REPLICA_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
 	[CHRING_A_REPLICA_FD] = { .type = NLA_U32, },
 	[CHRING_A_REPLICA_WEIGHT] = NLA_POLICY_RANGE(NLA_U32, 1, CHRING_WEIGHT_MAX),
@@ -47,6 +47,8 @@ const struct nla_policy chring_replica_nl_policy[CHRING_A_REPLICA_PASSED_OVER + 
 	[CHRING_A_REPLICA_PICKS] = { .type = NLA_UINT, },
 	[CHRING_A_REPLICA_MIGRATED] = { .type = NLA_UINT, },
 	[CHRING_A_REPLICA_PASSED_OVER] = { .type = NLA_UINT, },
+	[CHRING_A_REPLICA_PIDFD] = { .type = NLA_U32, },
+	[CHRING_A_REPLICA_WATCHED] = { .type = NLA_FLAG, },
 };
 
 /* CHRING_CMD_SERVICE_NEW - do */

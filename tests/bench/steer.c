@@ -193,7 +193,7 @@ static void check(int ret, const char *what)
 static void steer(const struct bench *bench, const int *servers)
 {
 	static const char *const names[SERVERS] = { "r1", "r2", "r3", "r4" };
-	struct chring_replica_request replicas[SERVERS];
+	struct chring_replica_request replicas[SERVERS] = { 0 };
 	struct chring_service_request service = {
 		.name = SERVICE,
 		.protocol = bench->protocol,

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -35,6 +36,17 @@ enum kind {
 
 /* Where the replica's descriptor is to be filled in. */
 #define THE_FD 0xfd
+/* Where one of the test's own process is. */
+#define THE_PIDFD 0xfe
+
+static unsigned int own_pidfd(void)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = syscall(SYS_pidfd_open, getpid(), 0);
+	return fd;
+}
 
 struct attribute {
 	enum kind kind;
@@ -107,6 +119,8 @@ static const struct command commands[] = {
 		  .max = ~0U },
 		{ NUMBER, CHRING_A_REPLICA_WEIGHT, true, .optional = true,
 		  .number = 1, .min = 1, .max = CHRING_WEIGHT_MAX },
+		{ NUMBER, CHRING_A_REPLICA_PIDFD, true, .optional = true,
+		  .number = THE_PIDFD, .max = ~0U },
 	} },
 	{ CHRING_CMD_REPLICA_SET, CHRING_A_REPLICAS_MAX, true, {
 		{ OLD_NAME, CHRING_A_REPLICAS_SERVICE, .name = "svc" },
@@ -268,7 +282,8 @@ static void put_value(struct nl_msg *msg, const struct attribute *attribute,
 	case NUMBER:
 		nla_put_u32(msg, attribute->type,
 			    attribute->number == THE_FD ? (unsigned int)fd :
-							  attribute->number);
+			    attribute->number == THE_PIDFD ? own_pidfd() :
+							     attribute->number);
 		break;
 	default:
 		nla_put(msg, attribute->type, sizeof(here), &here);

@@ -123,6 +123,22 @@ replicas_are_removed()
 	kill -0 "$one" && ends 0 replica add web one pid "$one"
 }
 
+replica_dies_with_the_process_that_is_watched()
+{
+	start_replicas tcp $ADDRESS $PORT || return
+	local watched
+	sleep 1000 &
+	watched=$!
+	ends 0 replica add web watched pid "$pid" watch "$watched" &&
+	json 'it[0]["watched"]' replica show web watched &&
+	ends 0 replica show web watched && grep -q 'watched$' "$files/out" &&
+	end_process "$watched" &&
+	wait_until not_shown web watched &&
+	fails 2 'process [0-9]* cannot be watched' replica add web watched \
+		pid "$pid" watch "$watched" &&
+	ends 1 replica set web watched watch 1
+}
+
 dead_replica_disappears()
 {
 	end_process "$one"
@@ -253,7 +269,8 @@ tests=(
 	service_is_added_and_shown owner_is_set replica_is_added_by_process
 	descriptor_decides_among_several replicas_are_added_all_or_none
 	weights_are_set_all_or_none ring_is_shown lookup_names_a_replica
-	replicas_are_removed dead_replica_disappears
+	replicas_are_removed replica_dies_with_the_process_that_is_watched
+	dead_replica_disappears
 	service_is_gone_when_del_is_done other_namespace_is_named
 	errors_of_the_kernel_are_told mistakes_show_the_usage help_is_given
 	nobody_may_read_only output_that_cannot_be_written_is_an_error

@@ -188,7 +188,7 @@ int server_socket_copy(struct stage *stage, int server)
 
 int replicas_add(struct stage *stage, unsigned int servers)
 {
-	struct chring_replica_request requests[MAX_SERVERS];
+	struct chring_replica_request requests[MAX_SERVERS] = { 0 };
 	int i, n = 0, ret;
 
 	for (i = 0; i < MAX_SERVERS; i++) {

@@ -43,7 +43,7 @@ static const struct command commands[] = {
 	{ "service", "del", "NAME",
 	  "remove a service and its replicas", service_del },
 	{ "replica", "add",
-	  "SERVICE NAME pid PID [fd N|at ADDRESS:PORT] [weight W] [NAME pid PID ...]...",
+	  "SERVICE NAME pid PID [fd N|at ADDRESS:PORT] [weight W] [watch PID] [NAME pid PID ...]...",
 	  "add replicas by their processes, all or none", replica_add },
 	{ "replica", "adopt", "SERVICE pid PID [prefix P] [weight W]",
 	  "add every socket of a running server as a replica, all or none",

@@ -232,6 +232,7 @@ struct chring_service_request {
  *	CHRING_WEIGHT_MAX
  * @state: CHRING_REPLICA_...; a later kernel may have more
  * @inode: inode number of its socket, as in /proc/PID/fd
+ * @watched: it dies with a process
  * @points: its virtual nodes on the ring
  * @slots: slots of the table that it owns
  * @picks: times it was picked for a SYN or a datagram
@@ -244,6 +245,7 @@ struct chring_replica {
 	uint32_t weight;
 	uint32_t state;
 	uint64_t inode;
+	bool watched;
 	uint32_t points;
 	uint32_t slots;
 	uint64_t picks;
@@ -258,11 +260,14 @@ struct chring_replica {
  *	the socket, never on the descriptor, so closing the last descriptor
  *	still closes the socket. chring_replica_set() does not look at it.
  * @weight: 1 to CHRING_WEIGHT_MAX; 0 in chring_replica_new() is the default, 1
+ * @watch: a process that the replica is to die with, even where its socket lives
+ *	on in another, or 0. chring_replica_set() does not look at it.
  */
 struct chring_replica_request {
 	const char *name;
 	int fd;
 	uint32_t weight;
+	pid_t watch;
 };
 
 /**
@@ -435,6 +440,7 @@ int chring_service_del(struct chring *chring, const char *name);
  *   port
  * - -EPERM: on the service's port, of another user than the service's owner
  * - -EEXIST: a replica already
+ * - -ESRCH: the process to watch is not there
  *
  * and for the request
  *

@@ -44,6 +44,7 @@ static const char *const replica_names[] = {
 	[CHRING_A_REPLICA_NAME]		= "name",
 	[CHRING_A_REPLICA_FD]		= "fd",
 	[CHRING_A_REPLICA_WEIGHT]	= "weight",
+	[CHRING_A_REPLICA_PIDFD]	= "pidfd",
 };
 
 static const char *const replicas_names[] = {

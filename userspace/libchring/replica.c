@@ -3,6 +3,8 @@
 #include <linux/genetlink.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "private.h"
 
@@ -36,7 +38,7 @@ static int service_request(struct chring *chring, struct nl_msg **msg, int cmd,
 static size_t replica_size(const char *name)
 {
 	return nla_total_size(chring_name_size(name) +
-			      2 * nla_total_size(sizeof(uint32_t)));
+			      3 * nla_total_size(sizeof(uint32_t)));
 }
 
 static int begin_replica(struct chring *chring, struct nl_msg *msg,
@@ -62,7 +64,7 @@ static int put_named_replica(struct chring *chring, struct nl_msg *msg,
 }
 
 static int put_replica(struct chring *chring, struct nl_msg *msg, int cmd,
-		       const struct chring_replica_request *replica)
+		       const struct chring_replica_request *replica, int pidfd)
 {
 	bool is_new = cmd == CHRING_CMD_REPLICA_NEW;
 	struct nlattr *nest;
@@ -76,13 +78,48 @@ static int put_replica(struct chring *chring, struct nl_msg *msg, int cmd,
 	if ((replica->weight || !is_new) &&
 	    nla_put_u32(msg, CHRING_A_REPLICA_WEIGHT, replica->weight) < 0)
 		return chring_fail_nomem(chring);
+	if (pidfd >= 0 && nla_put_u32(msg, CHRING_A_REPLICA_PIDFD, pidfd) < 0)
+		return chring_fail_nomem(chring);
 	nla_nest_end(msg, nest);
 	return 0;
 }
 
+/* The processes to watch: -1 in @pidfds where there is none. */
+static int open_pidfds(struct chring *chring,
+		       const struct chring_replica_request *replicas,
+		       size_t count, int *pidfds)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		pidfds[i] = -1;
+	for (i = 0; i < count; i++) {
+		if (!replicas[i].watch)
+			continue;
+		pidfds[i] = syscall(SYS_pidfd_open, replicas[i].watch, 0);
+		if (pidfds[i] < 0)
+			return chring_fail(chring, errno,
+					   "process %d cannot be watched: %s",
+					   (int)replicas[i].watch,
+					   strerror(errno));
+	}
+	return 0;
+}
+
+static void close_pidfds(int *pidfds, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (pidfds[i] >= 0)
+			close(pidfds[i]);
+	}
+	free(pidfds);
+}
+
 static int change_replicas(struct chring *chring, int cmd, const char *service,
 			   const struct chring_replica_request *replicas,
-			   size_t count)
+			   const int *pidfds, size_t count)
 {
 	struct nl_msg *msg;
 	size_t size = 0;
@@ -96,7 +133,8 @@ static int change_replicas(struct chring *chring, int cmd, const char *service,
 		return ret;
 
 	for (i = 0; i < count; i++) {
-		ret = put_replica(chring, msg, cmd, &replicas[i]);
+		ret = put_replica(chring, msg, cmd, &replicas[i],
+				  pidfds ? pidfds[i] : -1);
 		if (ret < 0) {
 			nlmsg_free(msg);
 			return ret;
@@ -109,8 +147,18 @@ CHRING_EXPORT int
 chring_replica_new(struct chring *chring, const char *service,
 		   const struct chring_replica_request *replicas, size_t count)
 {
-	return change_replicas(chring, CHRING_CMD_REPLICA_NEW, service,
-			       replicas, count);
+	int *pidfds;
+	int ret;
+
+	pidfds = malloc((count + 1) * sizeof(*pidfds));
+	if (!pidfds)
+		return chring_fail_nomem(chring);
+	ret = open_pidfds(chring, replicas, count, pidfds);
+	if (!ret)
+		ret = change_replicas(chring, CHRING_CMD_REPLICA_NEW, service,
+				      replicas, pidfds, count);
+	close_pidfds(pidfds, count);
+	return ret;
 }
 
 CHRING_EXPORT int
@@ -118,7 +166,7 @@ chring_replica_set(struct chring *chring, const char *service,
 		   const struct chring_replica_request *replicas, size_t count)
 {
 	return change_replicas(chring, CHRING_CMD_REPLICA_SET, service,
-			       replicas, count);
+			       replicas, NULL, count);
 }
 
 CHRING_EXPORT int chring_replica_del(struct chring *chring, const char *service,
@@ -163,6 +211,7 @@ static int parse_replica(struct chring *chring, struct nlattr *nest,
 	replica->weight = chring_get_uint(attrs[CHRING_A_REPLICA_WEIGHT]);
 	replica->state = chring_get_uint(attrs[CHRING_A_REPLICA_STATE]);
 	replica->inode = chring_get_uint(attrs[CHRING_A_REPLICA_INODE]);
+	replica->watched = attrs[CHRING_A_REPLICA_WATCHED];
 	replica->points = chring_get_uint(attrs[CHRING_A_REPLICA_POINTS]);
 	replica->slots = chring_get_uint(attrs[CHRING_A_REPLICA_SLOTS]);
 	replica->picks = chring_get_uint(attrs[CHRING_A_REPLICA_PICKS]);

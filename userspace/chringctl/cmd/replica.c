@@ -12,6 +12,7 @@ struct wanted {
 	const char *name;
 	uint32_t pid;
 	uint32_t weight;
+	uint32_t watch;
 	int fd;
 	union chring_address at;
 };
@@ -41,6 +42,7 @@ static enum status next_wanted(struct args *args, struct wanted *wanted)
 	status = next_word(args, "NAME", &wanted->name);
 	wanted->pid = 0;
 	wanted->weight = 0;
+	wanted->watch = 0;
 	wanted->fd = -1;
 	wanted->at.sa.sa_family = AF_UNSPEC;
 
@@ -60,6 +62,10 @@ static enum status next_wanted(struct args *args, struct wanted *wanted)
 			status = next_number(args, "weight", 1,
 					     CHRING_WEIGHT_MAX,
 					     &wanted->weight);
+		} else if (take_word(args, "watch")) {
+			given = wanted->watch;
+			status = next_number(args, "watch", 1, INT_MAX,
+					     &wanted->watch);
 		} else {
 			break;
 		}
@@ -82,7 +88,8 @@ static enum status check_for_add(const struct wanted *wanted)
 
 static enum status check_for_set(const struct wanted *wanted)
 {
-	if (wanted->pid || wanted->fd >= 0 || wanted->at.sa.sa_family)
+	if (wanted->pid || wanted->watch || wanted->fd >= 0 ||
+	    wanted->at.sa.sa_family)
 		return mistake("only the weight of replica '%s' can be set",
 			       wanted->name);
 	if (!wanted->weight)
@@ -124,6 +131,7 @@ requests_of(const struct wanted_list *list)
 	for (i = 0; i < list->count; i++) {
 		requests[i].name = list->items[i].name;
 		requests[i].weight = list->items[i].weight;
+		requests[i].watch = list->items[i].watch;
 		requests[i].fd = -1;
 	}
 	return requests;
@@ -249,6 +257,9 @@ void replica_values(const struct chring_replica *replica)
 	output_number(OUTPUT_BOTH, "migrated", replica->migrated);
 	output_number(OUTPUT_BOTH, "passed-over", replica->passed_over);
 	output_number(OUTPUT_BOTH, "inode", replica->inode);
+	output_bool(OUTPUT_JSON, "watched", replica->watched);
+	if (replica->watched)
+		output_word(OUTPUT_TEXT, NULL, "watched");
 }
 
 static void print_replica(const struct chring_replica *replica)

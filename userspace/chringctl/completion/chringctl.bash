@@ -14,7 +14,7 @@ _chringctl_names()	# OBJECT VERB [SERVICE]
 _chringctl_keys()	# OBJECT VERB PREVIOUS-WORD
 {
 	case "$1 $2 $3" in
-	*" pid" | *" fd" | *" at" | *" prefix" | *" weight" | *" from" | *" to" | \
+	*" pid" | *" fd" | *" at" | *" prefix" | *" weight" | *" watch" | *" from" | *" to" | \
 	*" vnodes" | *" slots" | *" seed")
 		return ;;
 	*" owner")
@@ -44,7 +44,7 @@ _chringctl_keys()	# OBJECT VERB PREVIOUS-WORD
 	"service set"*)
 		echo owner none balance ;;
 	"replica add"*)
-		echo pid fd at weight ;;
+		echo pid fd at weight watch ;;
 	"replica adopt"*)
 		echo pid prefix weight ;;
 	"replica set"*)

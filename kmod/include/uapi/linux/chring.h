@@ -86,8 +86,9 @@ enum chring_key_type {
 /**
  * enum chring_replica_state
  * @CHRING_REPLICA_STATE_UP: The socket takes new flows.
- * @CHRING_REPLICA_STATE_DEAD: The socket was closed or shut down; its flows go
- *   to the stand-ins, and the replica is about to be removed.
+ * @CHRING_REPLICA_STATE_DEAD: The socket was closed or shut down, or the
+ *   process has ended that the replica dies with; its flows go to the
+ *   stand-ins, and the replica is about to be removed.
  */
 enum chring_replica_state {
 	CHRING_REPLICA_STATE_UP,
@@ -159,6 +160,8 @@ enum {
 	CHRING_A_REPLICA_PICKS,
 	CHRING_A_REPLICA_MIGRATED,
 	CHRING_A_REPLICA_PASSED_OVER,
+	CHRING_A_REPLICA_PIDFD,
+	CHRING_A_REPLICA_WATCHED,
 
 	__CHRING_A_REPLICA_MAX,
 	CHRING_A_REPLICA_MAX = (__CHRING_A_REPLICA_MAX - 1)
