@@ -9,8 +9,8 @@
 #include <sys/fsuid.h>
 #include <unistd.h>
 
-#include "edge.h"
 #include "kselftest_harness.h"
+#include "edge.h"
 #include "sk_lookup.h"
 
 #define FRONT_PORT	8000

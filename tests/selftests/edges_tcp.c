@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "edge.h"
 #include "kselftest_harness.h"
+#include "edge.h"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -174,7 +174,8 @@ TEST_F(tcp, time_wait_reuse)
 	ASSERT_EQ(0, edge_serve(edge));
 	edge_ask(edge);
 	ASSERT_STREQ(edge_wanted(edge), edge_result(edge));
-	ASSERT_TRUE(wait_until(time_waits() == EDGE_FLOWS));
+	ASSERT_TRUE(wait_until(time_waits() == EDGE_FLOWS))
+		TH_LOG("%ld in TIME_WAIT", time_waits());
 	edge_ask(edge);
 	EXPECT_EDGE(edge, "again from a port in TIME_WAIT", edge_wanted(edge));
 }
@@ -186,7 +187,8 @@ TEST_F(tcp, time_wait_reuse_of_a_server_that_died)
 	edge->stage.orderly = true;
 	ASSERT_EQ(0, edge_serve(edge));
 	edge_ask(edge);
-	ASSERT_TRUE(wait_until(time_waits() == EDGE_FLOWS));
+	ASSERT_TRUE(wait_until(time_waits() == EDGE_FLOWS))
+		TH_LOG("%ld in TIME_WAIT", time_waits());
 	server_kill(&edge->stage, 0);
 	if (edge->steered)
 		ASSERT_TRUE(wait_until(replica_is_gone(&edge->stage, 0)));

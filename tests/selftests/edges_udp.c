@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "edge.h"
 #include "kselftest_harness.h"
+#include "edge.h"
 
 #define SEGMENTS	10
 #define SEGMENT		100

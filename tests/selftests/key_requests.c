@@ -350,7 +350,8 @@ static char *files_read(void)
 		"find /sys/module/chring /sys/class/misc/chring/ /proc/net/ "
 		"-maxdepth 3 -type f -name '*chring*' -o -path '*chring*' "
 		"-type f ! -name refcnt ! -name uevent 2>/dev/null | sort | "
-		"while read f; do echo $f; cat $f 2>/dev/null; done";
+		"while read f; do echo $f; cat $f 2>/dev/null; done | "
+		"tr -d '\\000'";
 	char *text = calloc(1, 1 << 16);
 	FILE *file = popen(command, "r");
 
