@@ -11,12 +11,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "patience.h"
+
 /* No condition takes as long, however slow the machine. */
 #define WAIT_NS (30 * 1000000000LL)
-
-/* Nor does a test (included after the harness). */
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 600
 
 #define wait_until(condition) ({					\
 	int64_t __end = now_ns() + WAIT_NS;				\

@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "patience.h"
+
 /* No condition takes as long, however slow the machine. */
 #define PATIENCE_MS	30000
 

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "chring.h"
+#include "patience.h"
 
 const char *lock_state(struct chring_lock *lock);
 bool lock_waits(struct chring_lock *lock, unsigned int waiters);

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "chring.h"
+#include "patience.h"
 
 #define WAIT_MS 60000
 

@@ -19,10 +19,7 @@
 #include <sys/types.h>
 
 #include "inet.h"
-
-/* No test takes as long, however slow the machine (included after the harness). */
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 600
+#include "patience.h"
 
 #define STAGE_SERVICE	"web"
 #define STAGE_PORT	7000
