@@ -60,8 +60,8 @@ static long counter_in_pairs(const char *path, const char *group,
 		if (strcmp(word, group))
 			continue;
 		while (word && value && strcmp(word, name)) {
-			word = strtok_r(NULL, " \n", &next_name);
-			value = strtok_r(NULL, " \n", &next_value);
+			word = strtok_r(NULL, "\n ", &next_name);
+			value = strtok_r(NULL, "\n ", &next_value);
 		}
 		fclose(file);
 		if (!word || !value)
@@ -190,9 +190,8 @@ void edge_link(struct edge *edge)
 	edge_sysctl("ipv6/conf/default/accept_dad", "0");
 	edge_enter_server(edge);
 	edge_sysctl("ipv6/conf/default/accept_dad", "0");
-	edge_shell("ip link add " EDGE_DEVICE " type veth "
-		   "peer name east netns /proc/%d/fd/%d", getpid(),
-		   edge->far_netns);
+	edge_shell("ip link add " EDGE_DEVICE " type veth peer name east netns /proc/%d/fd/%d",
+		   getpid(), edge->far_netns);
 	link_address(EDGE_DEVICE, "1", "2");
 	netns_change(edge->far_netns);
 	link_address("east", "2", "1");

@@ -21,7 +21,7 @@
 #define SKIP_IF_NOT(dst, number, insns)					\
 	INSN(BPF_JMP | BPF_JNE | BPF_K, dst, 0, insns, number)
 
-static int bpf(enum bpf_cmd command, union bpf_attr *attr)
+static int call_bpf(enum bpf_cmd command, union bpf_attr *attr)
 {
 	int ret = syscall(__NR_bpf, command, attr, sizeof(*attr));
 
@@ -39,11 +39,11 @@ static int map_of(int sock)
 	uint64_t value = sock;
 	uint32_t key = 0;
 	union bpf_attr entry = {
-		.map_fd = bpf(BPF_MAP_CREATE, &map), .key = (uintptr_t)&key,
+		.map_fd = call_bpf(BPF_MAP_CREATE, &map), .key = (uintptr_t)&key,
 		.value = (uintptr_t)&value,
 	};
 
-	bpf(BPF_MAP_UPDATE_ELEM, &entry);
+	call_bpf(BPF_MAP_UPDATE_ELEM, &entry);
 	return entry.map_fd;
 }
 
@@ -83,11 +83,11 @@ static int program(uint16_t port, int map, bool group)
 		.prog_type = BPF_PROG_TYPE_SK_LOOKUP,
 		.expected_attach_type = BPF_SK_LOOKUP,
 		.insns = (uintptr_t)insns,
-		.insn_cnt = sizeof(insns) / sizeof(insns[0]),
+		.insn_cnt = sizeof(insns) / sizeof(struct bpf_insn),
 		.license = (uintptr_t)"GPL",
 	};
 
-	return bpf(BPF_PROG_LOAD, &load);
+	return call_bpf(BPF_PROG_LOAD, &load);
 }
 
 void sk_lookup_attach(uint16_t port, int fd, bool group)
@@ -101,6 +101,6 @@ void sk_lookup_attach(uint16_t port, int fd, bool group)
 		},
 	};
 
-	bpf(BPF_LINK_CREATE, &link);
+	call_bpf(BPF_LINK_CREATE, &link);
 	close(link.link_create.target_fd);
 }

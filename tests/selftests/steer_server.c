@@ -131,8 +131,8 @@ static void serve_socket(struct serving *serving)
 }
 
 /*
- * Ends a connection, unless it is to be orderly by a reset, so that the client's port is free at once: this
- * end is gone before the client sees it.
+ * Ends a connection; unless it is to be orderly by a reset, so that the client's
+ * port is free at once: this end is gone before the client sees it.
  */
 static void hang_up(const struct stage *stage, int fd)
 {
