@@ -9,11 +9,13 @@
  * end of the address space (exit, or exec), before it is taken down.
  */
 
+#include <linux/atomic.h>
 #include <linux/hashtable.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "owner.h"
 
@@ -21,6 +23,9 @@ static DEFINE_HASHTABLE(owners, 8);
 static DEFINE_SPINLOCK(owners_lock); /* protects the hash and its members' links */
 
 static struct workqueue_struct *owner_wq;
+
+/* Those that have a notifier, whose callback is the module's code */
+static atomic_t nr_owners;
 static void (*owner_died)(struct chring_owner *owner);
 
 /* Held by the one handle's or by the death's last reference. */
@@ -36,6 +41,8 @@ static void end_work(struct work_struct *work)
 	mmu_interval_notifier_remove(&owner->notifier);
 	put_pid(owner->tgid);
 	kfree(owner);
+	if (atomic_dec_and_test(&nr_owners))
+		wake_up_var(&nr_owners);
 }
 
 /*
@@ -97,6 +104,7 @@ static struct chring_owner *owner_alloc(struct mm_struct *mm)
 		/* A signal came: to be tried again, once it is dealt with */
 		return ERR_PTR(err == -EINTR ? -ERESTARTNOINTR : err);
 	}
+	atomic_inc(&nr_owners);
 	owner->tgid = get_pid(task_tgid(current));
 	return owner;
 }
@@ -198,5 +206,7 @@ int __init chring_owner_init(void (*died)(struct chring_owner *owner))
  */
 void chring_owner_exit(void)
 {
+	/* A callback can outlast the handles, and queues work at its end */
+	wait_var_event(&nr_owners, !atomic_read(&nr_owners));
 	destroy_workqueue(owner_wq);
 }
