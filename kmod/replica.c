@@ -212,7 +212,6 @@ free:
 /* Last of all; no table has it any more, and a grace period is over. */
 static void replica_free(struct chring_replica *replica)
 {
-	/* Before the socket, which keeps what the watch is to wake */
 	chring_watch_stop(replica->watch);
 	if (replica->sk)
 		sock_put(replica->sk);
@@ -224,6 +223,17 @@ static void replica_free(struct chring_replica *replica)
 static void replica_free_rcu(struct rcu_head *rcu)
 {
 	replica_free(container_of(rcu, struct chring_replica, rcu));
+}
+
+/*
+ * Has a replica freed that is unlinked. Only packets may still look at it; the
+ * sweep, which its watch wakes, can be gone before they have done with it.
+ */
+static void replica_release(struct chring_replica *replica)
+{
+	chring_watch_stop(replica->watch);
+	replica->watch = NULL;
+	call_rcu(&replica->rcu, replica_free_rcu);
 }
 
 static int replica_watch(struct chring_net *cn, struct chring_replica *replica,
@@ -334,7 +344,7 @@ static void replicas_leave(struct chring_net *cn,
 	list_for_each_entry_safe(replica, next, leaving, leaving) {
 		chring_notify_replica_locked(CHRING_CMD_REPLICA_DEL_NTF,
 					     service, replica);
-		call_rcu(&replica->rcu, replica_free_rcu);
+		replica_release(replica);
 	}
 }
 
@@ -429,7 +439,7 @@ static int replicas_add(struct chring_net *cn, struct chring_service *service,
 unlink:
 	while (i--) {
 		replica_unlink(cn, service, args[i].replica);
-		call_rcu(&args[i].replica->rcu, replica_free_rcu);
+		replica_release(args[i].replica);
 	}
 	return err;
 }
