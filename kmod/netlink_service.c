@@ -253,13 +253,6 @@ int chring_nl_service_del_doit(struct sk_buff *skb, struct genl_info *info)
 				  info->extack);
 }
 
-static bool may_know_secrets(struct sk_buff *request)
-{
-	return netlink_ns_capable(request,
-				  sock_net(NETLINK_CB(request).sk)->user_ns,
-				  CAP_NET_ADMIN);
-}
-
 int chring_nl_service_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct chring_net *cn = chring_net(genl_info_net(info));
@@ -283,7 +276,7 @@ int chring_nl_service_get_doit(struct sk_buff *skb, struct genl_info *info)
 	err = chring_nl_find_service_locked(info, cn, CHRING_A_SERVICE_NAME, &service);
 	if (!err)
 		err = chring_put_service(msg, service, current_user_ns());
-	if (!err && may_know_secrets(skb))
+	if (!err && chring_nl_subject(skb, genl_info_net(info)).admin)
 		err = chring_put_seed(msg, service);
 	mutex_unlock(&cn->lock);
 	if (err) {
@@ -297,6 +290,7 @@ int chring_nl_service_get_doit(struct sk_buff *skb, struct genl_info *info)
 int chring_nl_service_get_dumpit(struct sk_buff *skb,
 				 struct netlink_callback *cb)
 {
+	struct chring_subject subject = chring_nl_subject(cb->skb, sock_net(skb->sk));
 	struct chring_net *cn = chring_net(sock_net(skb->sk));
 	struct chring_nl_dump *state = chring_nl_dump_state(cb);
 	struct chring_service *service;
@@ -316,7 +310,7 @@ int chring_nl_service_get_dumpit(struct sk_buff *skb,
 		}
 		err = chring_put_service(skb, service,
 					 sk_user_ns(NETLINK_CB(cb->skb).sk));
-		if (!err && may_know_secrets(cb->skb))
+		if (!err && subject.admin)
 			err = chring_put_seed(skb, service);
 		if (err) {
 			genlmsg_cancel(skb, hdr);
