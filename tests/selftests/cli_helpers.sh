@@ -74,6 +74,19 @@ start_judge()
 	children+=("$!")
 }
 
+# Runs tests: functions of these names, after start_judge.
+run_tests()	# NAME...
+{
+	local test
+
+	ktap_print_header
+	ktap_set_plan $#
+	for test; do
+		ktap_test_result "$test" "$test"
+	done
+	ktap_finished
+}
+
 # True where an expression is so of what chringctl -j prints.
 json()	# EXPRESSION WORD...
 {

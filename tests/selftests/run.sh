@@ -255,9 +255,4 @@ ip link set lo up
 start_judge
 make_server
 
-ktap_print_header
-ktap_set_plan ${#tests[@]}
-for test in "${tests[@]}"; do
-	ktap_test_result "$test" "$test"
-done
-ktap_finished
+run_tests "${tests[@]}"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Taking a command's words one by one, and saying what is wrong with them. */
+#include <ctype.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -87,6 +88,40 @@ enum status no_more_words(const struct args *args)
 	if (args->left)
 		return mistake("'%s' is not expected here", *args->words);
 	return STATUS_DONE;
+}
+
+/* What is to be said where neither an option of a command nor "--" comes. */
+enum status no_such_option(const struct args *args)
+{
+	enum status status = no_more_words(args);
+
+	return status ? status : mistake("-- COMMAND is missing");
+}
+
+/* Take all words that are left: those after "--", a command to be run. */
+enum status take_command(struct args *args, char ***words)
+{
+	if (!args->left)
+		return mistake("COMMAND is missing");
+	*words = args->words;
+	return STATUS_DONE;
+}
+
+static int hex_digit(char digit)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *found = digit ? strchr(digits, tolower(digit)) : NULL;
+
+	return found ? found - digits : -1;
+}
+
+/* The byte that two hexadecimal digits are; -1 where the next two are not. */
+int parse_hex(const char *digits)
+{
+	int high = hex_digit(digits[0]);
+	int low = high < 0 ? -1 : hex_digit(digits[1]);
+
+	return low < 0 ? -1 : high << 4 | low;
 }
 
 bool parse_number(const char *word, uint32_t min, uint32_t max,

@@ -66,6 +66,8 @@ enum status next_word(struct args *args, const char *what, const char **word);
 bool next_is(const struct args *args, const char *word);
 bool take_word(struct args *args, const char *word);
 enum status no_more_words(const struct args *args);
+enum status no_such_option(const struct args *args);
+enum status take_command(struct args *args, char ***words);
 enum status next_number(struct args *args, const char *what, uint32_t min,
 			uint32_t max, uint32_t *number);
 enum status next_duration(struct args *args, const char *what,
@@ -74,6 +76,7 @@ enum status next_protocol(struct args *args, int *protocol);
 enum status next_user(struct args *args, uid_t *user);
 enum status next_group(struct args *args, gid_t *group);
 enum status next_mode(struct args *args, uint32_t *mode);
+int parse_hex(const char *digits);
 bool parse_number(const char *word, uint32_t min, uint32_t max,
 		  uint32_t *number);
 

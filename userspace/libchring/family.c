@@ -100,6 +100,16 @@ static void mark_family(struct chring_list *processes, pid_t pid)
 	} while (grew);
 }
 
+static int add_pid(struct chring *chring, struct chring_list *pids, pid_t pid)
+{
+	pid_t *added = chring_list_add(chring, pids);
+
+	if (!added)
+		return -ENOMEM;
+	*added = pid;
+	return 0;
+}
+
 /* Fills @pids: first @pid, then those it started, directly or not. */
 int chring_list_family(struct chring *chring, pid_t pid,
 		       struct chring_list *pids)
@@ -108,28 +118,18 @@ int chring_list_family(struct chring *chring, pid_t pid,
 		.item_size = sizeof(struct relative),
 	};
 	struct relative *relative;
-	pid_t *member;
 	size_t i;
 	int ret;
 
 	ret = list_processes(chring, &processes);
 	if (!ret) {
 		mark_family(&processes, pid);
-		member = chring_list_add(chring, pids);
-		if (member)
-			*member = pid;
-		else
-			ret = -ENOMEM;
+		ret = add_pid(chring, pids, pid);
 	}
 	relative = processes.items;
 	for (i = 0; !ret && i < processes.count; i++, relative++) {
-		if (!relative->belongs)
-			continue;
-		member = chring_list_add(chring, pids);
-		if (member)
-			*member = relative->pid;
-		else
-			ret = -ENOMEM;
+		if (relative->belongs)
+			ret = add_pid(chring, pids, relative->pid);
 	}
 	free(processes.items);
 	return ret;

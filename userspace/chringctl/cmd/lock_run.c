@@ -54,15 +54,10 @@ static enum status parse_job(struct args *args, struct job *job)
 		} else if (take_word(args, "on-loss")) {
 			status = parse_loss(args, job);
 		} else {
-			status = no_more_words(args);
-			if (!status)
-				status = mistake("-- COMMAND is missing");
+			status = no_such_option(args);
 		}
 	}
-	if (!status && !args->left)
-		status = mistake("COMMAND is missing");
-	job->words = args->words;
-	return status;
+	return status ? status : take_command(args, &job->words);
 }
 
 static int acquire(struct job *job)

@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <stdio.h>
-#include <string.h>
 
 #include "chringctl.h"
 #include "output.h"
 
 /* Too long for the stack. */
 static uint8_t payload[CHRING_PAYLOAD_MAX];
-
-/* -1 where @c is no hexadecimal digit. */
-static int digit(char c)
-{
-	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-	const char *at = c ? strchr(digits, c) : NULL;
-
-	return at ? (at - digits) % 16 : -1;
-}
 
 static enum status next_payload(struct args *args, size_t *length)
 {
@@ -27,15 +17,15 @@ static enum status next_payload(struct args *args, size_t *length)
 	if (status)
 		return status;
 	for (i = 0; word[2 * i]; i++) {
-		int high = digit(word[2 * i]), low = digit(word[2 * i + 1]);
+		int byte = parse_hex(word + 2 * i);
 
-		if (high < 0 || low < 0)
+		if (byte < 0)
 			return mistake("the payload must be pairs of hexadecimal digits, not '%s'",
 				       word);
 		if (i == sizeof(payload))
 			return mistake("the payload must be at most %zu bytes",
 				       sizeof(payload));
-		payload[i] = high << 4 | low;
+		payload[i] = byte;
 	}
 	*length = i;
 	return STATUS_DONE;

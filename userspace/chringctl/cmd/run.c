@@ -36,15 +36,10 @@ static enum status parse_job(struct args *args, struct job *job)
 			status = next_number(args, "weight", 1,
 					     CHRING_WEIGHT_MAX, &job->weight);
 		} else {
-			status = no_more_words(args);
-			if (!status)
-				status = mistake("-- COMMAND is missing");
+			status = no_such_option(args);
 		}
 	}
-	if (!status && !args->left)
-		status = mistake("COMMAND is missing");
-	job->words = args->words;
-	return status;
+	return status ? status : take_command(args, &job->words);
 }
 
 /* A port is shared by the sockets of one user: the service's owner's. */

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <ctype.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -41,20 +40,11 @@ static enum status next_balance(struct args *args, uint32_t *balance)
 	return STATUS_DONE;
 }
 
-static int hex_digit(char digit)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *found = digit ? strchr(digits, tolower(digit)) : NULL;
-
-	return found ? found - digits : -1;
-}
-
 static enum status next_seed(struct args *args, uint8_t *seed)
 {
 	enum status status;
 	const char *word;
-	int high;
-	int low;
+	int byte;
 	int i;
 
 	status = next_word(args, "seed HEX", &word);
@@ -64,12 +54,11 @@ static enum status next_seed(struct args *args, uint8_t *seed)
 		return mistake("seed must be %d hexadecimal digits",
 			       2 * CHRING_SEED_SIZE);
 	for (i = 0; i < CHRING_SEED_SIZE; i++) {
-		high = hex_digit(word[2 * i]);
-		low = hex_digit(word[2 * i + 1]);
-		if (high < 0 || low < 0)
+		byte = parse_hex(word + 2 * i);
+		if (byte < 0)
 			return mistake("seed must be hexadecimal digits, not '%s'",
 				       word);
-		seed[i] = high << 4 | low;
+		seed[i] = byte;
 	}
 	return STATUS_DONE;
 }
