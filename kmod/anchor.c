@@ -19,6 +19,7 @@
 #include <linux/sched/task.h>
 #include <net/icmp.h>
 #include <net/sock_reuseport.h>
+#include <net/udp.h>
 
 #include "anchor.h"
 #include "selector.h"
@@ -538,6 +539,29 @@ static void set_peer(struct sock *sk, bool nobody)
 					   in6addr_any;
 }
 
+/*
+ * Look-ups go through the sockets of an address from the front, where IPv4 puts
+ * new ones, and would pass the anchor for each datagram. They go on from it to
+ * those behind it until none stands there any more; returns after that.
+ */
+static void go_to_the_back(struct sock *sk)
+{
+	struct udp_hslot *slot = udp_hashslot2(sock_net(sk)->ipv4.udp_table,
+					       udp_sk(sk)->udp_portaddr_hash);
+
+	spin_lock_bh(&slot->lock);
+	hlist_del_rcu(&udp_sk(sk)->udp_portaddr_node);
+	slot->count--;
+	spin_unlock_bh(&slot->lock);
+
+	synchronize_rcu_expedited();
+
+	spin_lock_bh(&slot->lock);
+	hlist_add_tail_rcu(&udp_sk(sk)->udp_portaddr_node, &slot->head);
+	slot->count++;
+	spin_unlock_bh(&slot->lock);
+}
+
 /**
  * chring_anchor_recede - leave all datagrams to the replicas
  * @anchor: of a service that has replicas
@@ -562,7 +586,7 @@ void chring_anchor_recede(struct chring_anchor *anchor)
 	 * A look-up that took it for unconnected must not find that it is
 	 * connected, and deliver to it.
 	 */
-	synchronize_rcu_expedited();
+	go_to_the_back(sk);
 	WRITE_ONCE(sk->sk_state, TCP_ESTABLISHED);
 	release_sock(sk);
 }
