@@ -628,6 +628,37 @@ void chring_anchor_leave_by(struct chring_anchor *anchor, struct sock *sk)
 }
 
 /**
+ * chring_anchor_steers - does an anchor's group have the selector?
+ * @anchor: has joined
+ *
+ * Any member can attach another program, or detach this one; nobody is told.
+ *
+ * Context: any; the answer can be old at once.
+ */
+bool chring_anchor_steers(const struct chring_anchor *anchor)
+{
+	return group_holds(anchor->sock->sk, anchor->prog);
+}
+
+/**
+ * chring_anchor_reattach - put the selector back, in the place of what is there
+ * @anchor: has joined
+ *
+ * Context: may sleep; takes the lock of the anchor.
+ * Return: 0, or -EINVAL where the anchor is in no group any more.
+ */
+int chring_anchor_reattach(struct chring_anchor *anchor)
+{
+	struct sock *sk = anchor->sock->sk;
+	int err;
+
+	lock_sock(sk);
+	err = group_attach(sk, anchor->prog);
+	release_sock(sk);
+	return err;
+}
+
+/**
  * chring_anchor_busy - are there closed listeners in an anchor's group?
  * @anchor: has joined
  *

@@ -23,6 +23,10 @@ struct socket;
  * @member: a socket of the group by which to leave, with a reference; or NULL
  * @table: table with sockets by which to leave; or NULL
  * @nr_replicas: replicas that need it, for its owner's use
+ * @overridden: its group has been seen without the selector, for its owner's use
+ * @delay: jiffies from that until the selector is put back; 0 where it has been
+ *	there for long
+ * @since: when it was put back, or is to be, in jiffies
  */
 struct chring_anchor {
 	struct list_head list;
@@ -32,6 +36,9 @@ struct chring_anchor {
 	struct sock *member;
 	const struct chring_table *table;
 	unsigned int nr_replicas;
+	bool overridden;
+	unsigned long delay;
+	unsigned long since;
 };
 
 struct chring_anchor *chring_anchor_join(struct chring_selector *selector,
@@ -46,6 +53,8 @@ chring_anchor_join_aside(struct chring_selector *selector, struct sock *member,
 bool chring_anchor_shares(const struct chring_anchor *anchor,
 			  const struct sock *sk);
 void chring_anchor_leave_by(struct chring_anchor *anchor, struct sock *sk);
+bool chring_anchor_steers(const struct chring_anchor *anchor);
+int chring_anchor_reattach(struct chring_anchor *anchor);
 bool chring_anchor_busy(const struct chring_anchor *anchor);
 void chring_anchor_recede(struct chring_anchor *anchor);
 void chring_anchor_advance(struct chring_anchor *anchor);

@@ -14,6 +14,8 @@ service_state(const struct chring_service *service)
 {
 	if (service->removing)
 		return CHRING_SERVICE_STATE_REMOVING;
+	if (service->overridden)
+		return CHRING_SERVICE_STATE_OVERRIDDEN;
 	return service->anchor ? CHRING_SERVICE_STATE_STEERING :
 				 CHRING_SERVICE_STATE_IDLE;
 }

@@ -20,6 +20,7 @@
 #include "aside.h"
 #include "lookup.h"
 #include "notify.h"
+#include "override.h"
 #include "replica.h"
 #include "service.h"
 #include "table.h"
@@ -645,12 +646,14 @@ int chring_replica_del(const struct chring_replicas_request *request,
 }
 
 /**
- * chring_replica_sweep - remove the dead replicas of a network namespace
+ * chring_replica_sweep - look after the services of a network namespace
  * @work: the namespace's sweep
  *
- * Their sockets, as long as they are kept, keep the namespace.
+ * Removes dead replicas: their sockets, as long as they are kept, keep the
+ * namespace. Sees whether the selector is where it was attached.
  *
- * Context: work item; takes the lock of the namespace's services.
+ * Context: work item; takes the lock of the namespace's services, inside it
+ * those of anchors.
  */
 void chring_replica_sweep(struct work_struct *work)
 {
@@ -665,7 +668,8 @@ void chring_replica_sweep(struct work_struct *work)
 			continue;
 		sweep_service(cn, service);
 		chring_aside_retire(service);
-		again |= !list_empty(&service->asides);
+		chring_override_sweep(service);
+		again |= service->anchor || !list_empty(&service->asides);
 	}
 	if (cn->nr_replicas || again)
 		queue_delayed_work(system_unbound_wq, &cn->sweep,

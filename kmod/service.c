@@ -227,6 +227,20 @@ unlock:
 	return err;
 }
 
+/**
+ * chring_service_changed_locked - a service is not what it was told to be
+ * @service: caller holds the lock of its namespace's services
+ *
+ * Dumps under way know from then on, and so does who listens.
+ *
+ * Context: may sleep.
+ */
+void chring_service_changed_locked(struct chring_service *service)
+{
+	chring_net(service->net)->seq++;
+	chring_notify_service_locked(CHRING_CMD_SERVICE_SET_NTF, service);
+}
+
 static int service_rebalance(struct chring_net *cn,
 			     struct chring_service *service,
 			     enum chring_balance_policy balance)
@@ -294,11 +308,8 @@ int chring_service_set(struct net *net, const struct nlattr *name,
 		err = PTR_ERR(service);
 	else
 		err = service_change(cn, service, change, extack);
-	if (!err) {
-		cn->seq++;
-		chring_notify_service_locked(CHRING_CMD_SERVICE_SET_NTF,
-					     service);
-	}
+	if (!err)
+		chring_service_changed_locked(service);
 	mutex_unlock(&cn->lock);
 	return err;
 }
@@ -324,8 +335,7 @@ static void service_retire_locked(struct chring_net *cn,
 
 	lockdep_assert_held(&cn->lock);
 	service->removing = true;
-	cn->seq++;
-	chring_notify_service_locked(CHRING_CMD_SERVICE_SET_NTF, service);
+	chring_service_changed_locked(service);
 	if (service->anchor)
 		service->anchor->table =
 			rcu_dereference_protected(service->selector.table,

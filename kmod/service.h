@@ -29,7 +29,7 @@ struct nlattr;
  * @nr_replicas: replicas of all services
  * @nr_points: virtual nodes of all services
  * @seq: changes with each change that a dump can see; never 0
- * @sweep: looks for dead replicas, while there is any replica
+ * @sweep: looks after the services, while there is a replica or an anchor
  */
 struct chring_net {
 	struct mutex lock; /* protects all of it, and the services */
@@ -50,6 +50,7 @@ struct chring_net {
  * @address: what the replicas are bound to
  * @owner: user that the replicas' sockets belong to
  * @removing: on its way out: nothing but the removal touches it any more
+ * @overridden: one of its groups has been seen without the selector
  * @balance: how its tables are filled
  * @order: they have 2^@order slots
  * @vnodes: virtual nodes of a replica for each unit of its weight
@@ -69,6 +70,7 @@ struct chring_service {
 	struct chring_address address;
 	kuid_t owner;
 	bool removing;
+	bool overridden;
 	enum chring_balance_policy balance;
 	unsigned int order;
 	u32 vnodes;
@@ -145,6 +147,7 @@ struct chring_service *
 chring_service_active_locked(struct chring_net *cn, const struct nlattr *name,
 			     struct netlink_ext_ack *extack);
 
+void chring_service_changed_locked(struct chring_service *service);
 void chring_service_retire_anchor(struct chring_anchor *anchor);
 
 int chring_service_init(void);

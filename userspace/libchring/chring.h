@@ -91,6 +91,7 @@ enum {
 	CHRING_SERVICE_IDLE,		/* never had a replica */
 	CHRING_SERVICE_STEERING,	/* holds its port and steers */
 	CHRING_SERVICE_REMOVING,	/* deleted; its name is not free yet */
+	CHRING_SERVICE_OVERRIDDEN,	/* its port has another program, or none */
 };
 
 /* What becomes of new flows while no replica is alive. */
@@ -637,7 +638,8 @@ const char *chring_key_name(uint32_t type);
  * chring_service_state_name - a word for the state of a service
  * @state: from struct chring_service
  *
- * Return: "idle", "steering" or "removing"; "unknown" for what this library does not know.
+ * Return: "idle", "steering", "removing" or "overridden"; "unknown" for what this
+ * library does not know.
  */
 const char *chring_service_state_name(uint32_t state);
 

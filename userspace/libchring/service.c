@@ -11,6 +11,7 @@ CHRING_EXPORT const char *chring_service_state_name(uint32_t state)
 		[CHRING_SERVICE_IDLE]		= "idle",
 		[CHRING_SERVICE_STEERING]	= "steering",
 		[CHRING_SERVICE_REMOVING]	= "removing",
+		[CHRING_SERVICE_OVERRIDDEN]	= "overridden",
 	};
 
 	return state < CHRING_ARRAY_SIZE(names) ? names[state] : "unknown";

@@ -34,11 +34,15 @@ enum chring_protocol {
  * @CHRING_SERVICE_STATE_REMOVING: On its way out, for some grace periods;
  *   nothing can be done with it, and its name and its address are not free
  *   yet.
+ * @CHRING_SERVICE_STATE_OVERRIDDEN: A socket of a port that it steers has put
+ *   another program in the place of the selector, or taken that away. It is
+ *   put back.
  */
 enum chring_service_state {
 	CHRING_SERVICE_STATE_IDLE,
 	CHRING_SERVICE_STATE_STEERING,
 	CHRING_SERVICE_STATE_REMOVING,
+	CHRING_SERVICE_STATE_OVERRIDDEN,
 };
 
 /**
