@@ -277,12 +277,13 @@ static int flows_of(const uint16_t *sources, const int *answers, int server,
 static bool asked_before_sweep(struct stage *stage, const uint16_t *sources,
 			       const int *before, int *answers)
 {
+	struct chring_replica replica;
 	uint16_t chosen[FLOWS];
 	int n = flows_of(sources, before, 0, chosen, 4);
 
 	ask(stage, chosen, n, answers);
 	answers[n] = -1;
-	return replica_died(stage, 0);
+	return replica_died(stage, 0, &replica);
 }
 
 /* The flows of server 0 that were asked before the sweep go where they did. */

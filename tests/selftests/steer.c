@@ -322,6 +322,7 @@ TEST_F(steer, totals_go_on_when_a_replica_is_gone)
 TEST_F(steer, a_dead_replica_is_passed_over)
 {
 	struct chring_service before, after;
+	struct chring_replica dead;
 	uint16_t chosen[8];
 	int attempt, i, n;
 
@@ -338,7 +339,7 @@ TEST_F(steer, a_dead_replica_is_passed_over)
 			     self->answers);
 		for (i = 0; i < n; i++)
 			ASSERT_LT(0, self->answers[i]);
-		if (replica_died(&self->stage, 0))
+		if (replica_died(&self->stage, 0, &dead))
 			break;
 		ASSERT_TRUE(replica_is_gone(&self->stage, 0));
 		clients_close(&self->stage, self->clients, n);
@@ -346,8 +347,7 @@ TEST_F(steer, a_dead_replica_is_passed_over)
 		ASSERT_EQ(0, replicas_add(&self->stage, 1 << 0));
 	}
 	ASSERT_LT(attempt, 50);
-	EXPECT_TRUE(picks_are(&self->stage,
-			      replica_now(&self->stage, 0).passed_over, n));
+	EXPECT_TRUE(picks_are(&self->stage, dead.passed_over, n));
 	ASSERT_TRUE(wait_until(replica_is_gone(&self->stage, 0)));
 	after = service_now(&self->stage);
 	EXPECT_TRUE(picks_are(&self->stage, after.passed_over -

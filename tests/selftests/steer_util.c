@@ -245,25 +245,30 @@ struct chring_replica replica_now(struct stage *stage, int server)
 	return replica;
 }
 
-static int replica_state(struct stage *stage, int server)
+/* False where there is none of this name. */
+static bool replica_look(struct stage *stage, int server,
+			 struct chring_replica *replica)
 {
-	struct chring_replica replica;
 	int ret = chring_replica_get(stage->chring, stage->service,
-				     replica_name(server), &replica);
+				     replica_name(server), replica);
 
 	if (ret && ret != -ENOENT)
 		errx(1, "%s", chring_error(stage->chring));
-	return ret ? ret : (int)replica.state;
+	return !ret;
 }
 
-bool replica_died(struct stage *stage, int server)
+bool replica_died(struct stage *stage, int server,
+		  struct chring_replica *replica)
 {
-	return replica_state(stage, server) == CHRING_REPLICA_DEAD;
+	return replica_look(stage, server, replica) &&
+	       replica->state == CHRING_REPLICA_DEAD;
 }
 
 bool replica_is_gone(struct stage *stage, int server)
 {
-	if (replica_state(stage, server) != -ENOENT)
+	struct chring_replica replica;
+
+	if (replica_look(stage, server, &replica))
 		return false;
 	stage->replicas &= ~(1 << server);
 	return true;

@@ -144,7 +144,8 @@ int replicas_del(struct stage *stage, unsigned int servers);
 int replica_weigh(struct stage *stage, int server, uint32_t weight);
 struct chring_replica replica_now(struct stage *stage, int server);
 bool replica_is_gone(struct stage *stage, int server);
-bool replica_died(struct stage *stage, int server);
+bool replica_died(struct stage *stage, int server,
+		  struct chring_replica *replica);
 
 /*
  * Compares the dumps of services and replicas with what they must be. Returns
