@@ -214,6 +214,25 @@ static void group_detach(struct sock *member, const struct bpf_prog *prog)
 }
 
 /**
+ * chring_group_clear - take a program off a group that is not one of ours
+ * @sk: a member of the group
+ *
+ * Context: any but hard interrupts.
+ */
+void chring_group_clear(struct sock *sk)
+{
+	const struct bpf_prog *prog;
+	bool foreign;
+
+	rcu_read_lock();
+	prog = group_prog(sk);
+	foreign = prog && !chring_selector_of(prog);
+	rcu_read_unlock();
+	if (foreign)
+		reuseport_detach_prog(sk);
+}
+
+/**
  * chring_group_shared - are two sockets in the same reuseport group?
  * @a: a socket
  * @b: another

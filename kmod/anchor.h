@@ -61,6 +61,7 @@ void chring_anchor_advance(struct chring_anchor *anchor);
 void chring_anchor_hide(struct chring_anchor *anchor);
 void chring_anchor_leave(struct chring_anchor *anchor);
 void chring_anchor_free(struct chring_anchor *anchor);
+void chring_group_clear(struct sock *sk);
 bool chring_group_shared(const struct sock *a, const struct sock *b);
 
 #endif /* CHRING_ANCHOR_H */

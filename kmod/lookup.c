@@ -132,7 +132,7 @@ static struct sock *find_ipv6(struct net *net, struct sk_buff *skb,
 /**
  * chring_lookup - ask the kernel which socket a new flow would get
  * @selector: of the service; it counts nothing for the look-up
- * @anchor: the service's home anchor
+ * @anchor: the service's home anchor; NULL where it has left its port
  * @net: network namespace of the service
  * @flow: the flow
  *
@@ -152,7 +152,8 @@ struct sock *chring_lookup(struct chring_selector *selector,
 	skb = probe_alloc(net, flow);
 	if (!skb)
 		return ERR_PTR(-ENOMEM);
-	chring_selector_probe(selector, anchor->prog, to->protocol, skb);
+	if (anchor)
+		chring_selector_probe(selector, anchor->prog, to->protocol, skb);
 
 	/* The protocols look up with BH off */
 	local_bh_disable();
@@ -162,7 +163,9 @@ struct sock *chring_lookup(struct chring_selector *selector,
 	rcu_read_unlock();
 	local_bh_enable();
 
-	chring_selector_probe(selector, anchor->prog, to->protocol, NULL);
+	if (anchor)
+		chring_selector_probe(selector, anchor->prog, to->protocol,
+				      NULL);
 	kfree_skb(skb);
 	return sk;
 }

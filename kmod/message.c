@@ -80,6 +80,9 @@ int chring_put_service(struct sk_buff *skb, struct chring_service *service,
 	    nla_put_u32(skb, CHRING_A_SERVICE_NONE,
 			READ_ONCE(service->selector.hold) ?
 			CHRING_NONE_POLICY_HOLD : CHRING_NONE_POLICY_REFUSE) ||
+	    nla_put_u32(skb, CHRING_A_SERVICE_OVERRIDE,
+			service->leave ? CHRING_OVERRIDE_POLICY_LEAVE :
+					 CHRING_OVERRIDE_POLICY_REATTACH) ||
 	    put_key(skb, service) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_STATE, service_state(service)) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_BALANCE, service->balance) ||

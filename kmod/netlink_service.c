@@ -128,6 +128,11 @@ static bool get_hold(const struct nlattr *attr)
 	return attr && nla_get_u32(attr) == CHRING_NONE_POLICY_HOLD;
 }
 
+static bool get_leave(const struct nlattr *attr)
+{
+	return attr && nla_get_u32(attr) == CHRING_OVERRIDE_POLICY_LEAVE;
+}
+
 static int get_address(struct genl_info *info, struct chring_service_args *args)
 {
 	struct chring_address *address = &args->address;
@@ -215,6 +220,7 @@ int chring_nl_service_new_doit(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		return err;
 	args.hold = get_hold(info->attrs[CHRING_A_SERVICE_NONE]);
+	args.leave = get_leave(info->attrs[CHRING_A_SERVICE_OVERRIDE]);
 	return chring_service_new(genl_info_net(info), &args, info->extack);
 }
 
@@ -223,6 +229,7 @@ int chring_nl_service_set_doit(struct sk_buff *skb, struct genl_info *info)
 	struct chring_service_change change = {
 		.owner_attr = info->attrs[CHRING_A_SERVICE_OWNER],
 		.hold_attr = info->attrs[CHRING_A_SERVICE_NONE],
+		.leave_attr = info->attrs[CHRING_A_SERVICE_OVERRIDE],
 		.balance_attr = info->attrs[CHRING_A_SERVICE_BALANCE],
 	};
 	int err;
@@ -230,13 +237,14 @@ int chring_nl_service_set_doit(struct sk_buff *skb, struct genl_info *info)
 	if (GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_NAME))
 		return -EINVAL;
 	/* One of them at least */
-	if (!change.hold_attr && !change.balance_attr &&
+	if (!change.hold_attr && !change.leave_attr && !change.balance_attr &&
 	    GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_OWNER))
 		return -EINVAL;
 	err = change.owner_attr ? get_owner(info, &change.owner) : 0;
 	if (err)
 		return err;
 	change.hold = get_hold(change.hold_attr);
+	change.leave = get_leave(change.leave_attr);
 	if (change.balance_attr)
 		change.balance = nla_get_u32(change.balance_attr);
 	return chring_service_set(genl_info_net(info),

@@ -115,7 +115,7 @@ static int check_new(struct chring_net *cn, struct chring_service *service,
 
 /*
  * A member of the group that steers, or is about to: without an anchor all
- * replicas are of the request under way.
+ * replicas are of the request under way, or the port was left.
  */
 static const struct sock *group_peer(struct chring_service *service)
 {
@@ -125,7 +125,7 @@ static const struct sock *group_peer(struct chring_service *service)
 	if (service->anchor)
 		return service->anchor->sock->sk;
 	xa_for_each(&service->replicas, index, replica)
-		if (!replica->aside)
+		if (replica->port == service->address.port)
 			return replica->sk;
 	return NULL;
 }
@@ -281,7 +281,7 @@ static int replica_link(struct chring_net *cn, struct chring_service *service,
 	replica->port = inet_sk(sk)->inet_sport;
 	replica->uid = sock_i_uid(sk);
 	replica->inode = sock_i_ino(sk);
-	if (!at_home(service, sk)) {
+	if (!at_home(service, sk) && !service->left) {
 		replica->aside = chring_aside_get(service, sk, extack);
 		if (IS_ERR(replica->aside)) {
 			err = PTR_ERR(replica->aside);
@@ -340,8 +340,10 @@ static void replicas_leave(struct chring_net *cn,
 		chring_replica_totals(replica, &service->gone);
 	}
 	chring_table_replace(cn, service, table);
-	if (!table)
+	if (!table && service->anchor)
 		chring_anchor_advance(service->anchor);
+	else if (!table)
+		chring_override_forget(service);
 	list_for_each_entry_safe(replica, next, leaving, leaving) {
 		chring_notify_replica_locked(CHRING_CMD_REPLICA_DEL_NTF,
 					     service, replica);
@@ -392,9 +394,10 @@ static int replicas_publish(struct chring_net *cn,
 
 	if (!table)
 		return -ENOMEM;
-	if (service->anchor) {
+	if (service->anchor || service->left) {
 		chring_table_replace(cn, service, table);
-		chring_anchor_recede(service->anchor);
+		if (service->anchor)
+			chring_anchor_recede(service->anchor);
 		return 0;
 	}
 	/* The first replicas: there is no table yet */
@@ -718,7 +721,7 @@ int chring_replica_lookup_locked(struct chring_service *service,
 	struct chring_replica *replica = NULL;
 	struct sock *sk;
 
-	if (service->anchor) {
+	if (service->anchor || service->left) {
 		sk = chring_lookup(&service->selector, service->anchor,
 				   service->net, flow);
 		if (IS_ERR(sk))

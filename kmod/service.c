@@ -21,6 +21,7 @@
 #include "anchor.h"
 #include "lookup.h"
 #include "notify.h"
+#include "override.h"
 #include "replica.h"
 #include "service.h"
 #include "table.h"
@@ -175,6 +176,7 @@ service_alloc(struct net *net, const struct chring_service_args *args)
 	service->address = args->address;
 	service->owner = args->owner;
 	service->selector.hold = args->hold;
+	service->leave = args->leave;
 	INIT_LIST_HEAD(&service->asides);
 	service->balance = args->balance;
 	service->order = ilog2(args->slots);
@@ -241,46 +243,60 @@ void chring_service_changed_locked(struct chring_service *service)
 	chring_notify_service_locked(CHRING_CMD_SERVICE_SET_NTF, service);
 }
 
-static int service_rebalance(struct chring_net *cn,
-			     struct chring_service *service,
-			     enum chring_balance_policy balance)
+static int check_owner(const struct chring_service *service,
+		       const struct nlattr *attr,
+		       struct netlink_ext_ack *extack)
 {
-	struct chring_table *table = NULL;
-
-	if (service->nr_replicas && service->balance != balance) {
-		table = chring_table_alloc(service);
-		if (!table)
-			return -ENOMEM;
-	}
-	service->balance = balance;
-	if (table)
-		chring_table_replace(cn, service, table);
-	return 0;
+	if (!service->anchor && !service->left)
+		return 0;
+	NL_SET_ERR_MSG_ATTR_FMT(extack, attr, "owner cannot change while the service %s",
+				service->anchor ? "holds its port" :
+						  "has replicas");
+	return -EBUSY;
 }
 
+/* What can fail comes first. */
 static int service_change(struct chring_net *cn,
 			  struct chring_service *service,
 			  const struct chring_service_change *change,
 			  struct netlink_ext_ack *extack)
 {
-	int err;
+	struct chring_table *table = NULL;
+	int err = 0;
 
-	if (change->owner_attr && service->anchor) {
-		NL_SET_ERR_MSG_ATTR(extack, change->owner_attr,
-				    "owner cannot change while the service holds its port");
-		return -EBUSY;
+	if (change->owner_attr)
+		err = check_owner(service, change->owner_attr, extack);
+	if (err)
+		return err;
+	if (change->balance_attr && service->nr_replicas &&
+	    service->balance != change->balance) {
+		table = chring_table_alloc(service);
+		if (!table)
+			return -ENOMEM;
 	}
-	if (change->balance_attr) {
-		err = service_rebalance(cn, service, change->balance);
+	if (change->leave_attr && !change->leave) {
+		NL_SET_BAD_ATTR(extack, change->leave_attr);
+		err = chring_override_end(cn, service, extack);
 		if (err)
-			return err;
+			goto free;
 	}
+	if (change->balance_attr)
+		service->balance = change->balance;
+	if (table)
+		chring_table_replace(cn, service, table);
 	if (change->owner_attr)
 		service->owner = change->owner;
+	if (change->leave_attr)
+		service->leave = change->leave;
 	/* Packets read it */
 	if (change->hold_attr)
 		WRITE_ONCE(service->selector.hold, change->hold);
 	return 0;
+
+free:
+	if (table)
+		chring_table_free(table);
+	return err;
 }
 
 /**
@@ -290,9 +306,11 @@ static int service_change(struct chring_net *cn,
  * @change: what is to be otherwise
  * @extack: says why not
  *
- * Context: may sleep; takes the lock of the namespace's services.
+ * Context: may sleep; takes the lock of the namespace's services, inside it the
+ * locks of chring_override_end().
  * Return: 0; -ENOENT; -EBUSY where it is being removed, or is to have another
- * owner and holds its port; -ENOMEM.
+ * owner and holds its port, or has replicas; -ENOMEM; what
+ * chring_override_end() returns.
  */
 int chring_service_set(struct net *net, const struct nlattr *name,
 		       const struct chring_service_change *change,

@@ -50,7 +50,9 @@ struct chring_net {
  * @address: what the replicas are bound to
  * @owner: user that the replicas' sockets belong to
  * @removing: on its way out: nothing but the removal touches it any more
+ * @leave: where it is overridden it leaves its port
  * @overridden: one of its groups has been seen without the selector
+ * @left: so it has left its port, and the others that its replicas are on
  * @balance: how its tables are filled
  * @order: they have 2^@order slots
  * @vnodes: virtual nodes of a replica for each unit of its weight
@@ -58,7 +60,7 @@ struct chring_net {
  * @replicas: &struct chring_replica, by the index that the table has of them
  * @nr_replicas: number of them
  * @selector: steers, by a table filled from @ring
- * @anchor: holds the port; NULL before the first replica
+ * @anchor: holds the port; NULL before the first replica, and while it is @left
  * @asides: &struct chring_anchor on other ports, of TCP replicas
  * @gone: counts of the replicas that are no longer
  */
@@ -70,7 +72,9 @@ struct chring_service {
 	struct chring_address address;
 	kuid_t owner;
 	bool removing;
+	bool leave;
 	bool overridden;
+	bool left;
 	enum chring_balance_policy balance;
 	unsigned int order;
 	u32 vnodes;
@@ -89,6 +93,7 @@ struct chring_service {
  * @address: of the service
  * @owner: a valid user id
  * @hold: what new flows are while no replica is alive, instead of refused
+ * @leave: where it is overridden it leaves its port
  * @key: what of a flow says which slot it has; its secret is not looked at
  * @balance: how its tables are filled
  * @slots: number of slots of its tables, a power of two
@@ -102,6 +107,7 @@ struct chring_service_args {
 	struct chring_address address;
 	kuid_t owner;
 	bool hold;
+	bool leave;
 	struct chring_key key;
 	enum chring_balance_policy balance;
 	u32 slots;
@@ -117,6 +123,8 @@ struct chring_service_args {
  * @owner_attr: where @owner came from; NULL leaves it as it is
  * @hold: as in &struct chring_service_args, where there is @hold_attr
  * @hold_attr: where @hold came from; NULL leaves it as it is
+ * @leave: as in &struct chring_service_args, where there is @leave_attr
+ * @leave_attr: where @leave came from; NULL leaves it as it is
  * @balance: as in &struct chring_service_args, where there is @balance_attr
  * @balance_attr: where @balance came from; NULL leaves it as it is
  */
@@ -125,6 +133,8 @@ struct chring_service_change {
 	const struct nlattr *owner_attr;
 	bool hold;
 	const struct nlattr *hold_attr;
+	bool leave;
+	const struct nlattr *leave_attr;
 	enum chring_balance_policy balance;
 	const struct nlattr *balance_attr;
 };

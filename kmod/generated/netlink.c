@@ -52,7 +52,7 @@ const struct nla_policy chring_replica_nl_policy[CHRING_A_REPLICA_WATCHED + 1] =
 };
 
 /* CHRING_CMD_SERVICE_NEW - do */
-static const struct nla_policy chring_service_new_nl_policy[CHRING_A_SERVICE_SEED + 1] = {
+static const struct nla_policy chring_service_new_nl_policy[CHRING_A_SERVICE_OVERRIDE + 1] = {
 	[CHRING_A_SERVICE_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
 	[CHRING_A_SERVICE_PROTOCOL] = NLA_POLICY_MAX(NLA_U32, 1),
 	[CHRING_A_SERVICE_LOCAL_IPV4] = NLA_POLICY_EXACT_LEN(4),
@@ -62,6 +62,7 @@ static const struct nla_policy chring_service_new_nl_policy[CHRING_A_SERVICE_SEE
 	[CHRING_A_SERVICE_LOCAL_PORT] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_service_local_port_range),
 	[CHRING_A_SERVICE_OWNER] = { .type = NLA_U32, },
 	[CHRING_A_SERVICE_NONE] = NLA_POLICY_MAX(NLA_U32, 1),
+	[CHRING_A_SERVICE_OVERRIDE] = NLA_POLICY_MAX(NLA_U32, 1),
 	[CHRING_A_SERVICE_KEY] = NLA_POLICY_MAX(NLA_U32, 3),
 	[CHRING_A_SERVICE_PREFIX_IPV4] = NLA_POLICY_RANGE(NLA_U32, 1, 32),
 	[CHRING_A_SERVICE_PREFIX_IPV6] = NLA_POLICY_RANGE(NLA_U32, 1, 128),
@@ -74,10 +75,11 @@ static const struct nla_policy chring_service_new_nl_policy[CHRING_A_SERVICE_SEE
 };
 
 /* CHRING_CMD_SERVICE_SET - do */
-static const struct nla_policy chring_service_set_nl_policy[CHRING_A_SERVICE_BALANCE + 1] = {
+static const struct nla_policy chring_service_set_nl_policy[CHRING_A_SERVICE_OVERRIDE + 1] = {
 	[CHRING_A_SERVICE_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
 	[CHRING_A_SERVICE_OWNER] = { .type = NLA_U32, },
 	[CHRING_A_SERVICE_NONE] = NLA_POLICY_MAX(NLA_U32, 1),
+	[CHRING_A_SERVICE_OVERRIDE] = NLA_POLICY_MAX(NLA_U32, 1),
 	[CHRING_A_SERVICE_BALANCE] = NLA_POLICY_MAX(NLA_U32, 1),
 };
 
@@ -171,14 +173,14 @@ static const struct genl_split_ops chring_nl_ops[] = {
 		.cmd		= CHRING_CMD_SERVICE_NEW,
 		.doit		= chring_nl_service_new_doit,
 		.policy		= chring_service_new_nl_policy,
-		.maxattr	= CHRING_A_SERVICE_SEED,
+		.maxattr	= CHRING_A_SERVICE_OVERRIDE,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= CHRING_CMD_SERVICE_SET,
 		.doit		= chring_nl_service_set_doit,
 		.policy		= chring_service_set_nl_policy,
-		.maxattr	= CHRING_A_SERVICE_BALANCE,
+		.maxattr	= CHRING_A_SERVICE_OVERRIDE,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{

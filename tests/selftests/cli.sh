@@ -39,6 +39,17 @@ owner_is_set()
 	json 'it[0]["owner"] == 1000' service show dns
 }
 
+override_is_set()
+{
+	json 'it[0]["override"] == "reattach"' service show dns &&
+	ends 0 service set dns override leave &&
+	json 'it[0]["override"] == "leave"' service show dns &&
+	ends 0 service show dns && grep -q 'override leave' "$files/out" &&
+	ends 0 service add tmp udp $ADDRESS:54 override leave &&
+	json 'it[0]["override"] == "leave"' service show tmp &&
+	ends 0 service del tmp
+}
+
 replica_is_added_by_process()
 {
 	start_replicas tcp $ADDRESS $PORT || return
@@ -266,7 +277,8 @@ output_that_cannot_be_written_is_an_error()
 }
 
 tests=(
-	service_is_added_and_shown owner_is_set replica_is_added_by_process
+	service_is_added_and_shown owner_is_set override_is_set
+	replica_is_added_by_process
 	descriptor_decides_among_several replicas_are_added_all_or_none
 	weights_are_set_all_or_none ring_is_shown lookup_names_a_replica
 	replicas_are_removed replica_dies_with_the_process_that_is_watched

@@ -69,14 +69,14 @@ each_change_is_a_line()
 	ends 0 service del web || return
 	pid=$monitor
 	expect_events <<-END &&
-		service-new web tcp $ADDRESS:$PORT owner root none refuse key flow state idle replicas 0 points 0 balance even vnodes 160 slots 16384 $counts refused 0
-		service-set web tcp $ADDRESS:$PORT owner root none refuse key flow state steering replicas 1 points 160 balance even vnodes 160 slots 16384 $counts refused 0
+		service-new web tcp $ADDRESS:$PORT owner root none refuse override reattach key flow state idle replicas 0 points 0 balance even vnodes 160 slots 16384 $counts refused 0
+		service-set web tcp $ADDRESS:$PORT owner root none refuse override reattach key flow state steering replicas 1 points 160 balance even vnodes 160 slots 16384 $counts refused 0
 		replica-new web one weight 1 state up points 160 slots 16384 $counts inode $inode
 		replica-set web one weight 3 state up points 480 slots 16384 $counts inode $inode
 		replica-set web one weight 3 state dead points 480 slots 16384 $counts inode $inode
 		replica-del web one weight 3 state dead points 480 slots 16384 $counts inode $inode
-		service-set web tcp $ADDRESS:$PORT owner root none refuse key flow state removing replicas 0 points 0 balance even vnodes 160 slots 16384 $counts refused 0
-		service-del web tcp $ADDRESS:$PORT owner root none refuse key flow state removing replicas 0 points 0 balance even vnodes 160 slots 16384 $counts refused 0
+		service-set web tcp $ADDRESS:$PORT owner root none refuse override reattach key flow state removing replicas 0 points 0 balance even vnodes 160 slots 16384 $counts refused 0
+		service-del web tcp $ADDRESS:$PORT owner root none refuse override reattach key flow state removing replicas 0 points 0 balance even vnodes 160 slots 16384 $counts refused 0
 	END
 	ends_with 0 TERM
 }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A member of the group puts a program of its own in the place of the selector,
- * or takes that away. It is noticed, told, and put back.
+ * or takes that away. It is noticed, told, and put back, or left.
  *
  *	clients  --->  STAGE_PORT  --->  3 servers, all of them replicas
  *	                   ^
  *	this process, with a copy of a server's socket: attach, detach
  */
 #include <err.h>
+#include <errno.h>
 #include <linux/filter.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -191,6 +193,63 @@ static void expect_nothing_failed(struct __test_metadata *_metadata,
 	EXPECT_EQ(stage->tally->sent, stage->tally->answered);
 }
 
+/* Sockets that are bound to this port, kernel's and processes'. */
+static int sockets_on(const struct stage *stage, unsigned int port)
+{
+	bool tcp = stage->protocol == IPPROTO_TCP, ipv4;
+	unsigned int local, state;
+	char path[32], line[256];
+	int n = 0;
+	FILE *file;
+
+	ipv4 = stage->local.sa.sa_family == AF_INET;
+	snprintf(path, sizeof(path), "/proc/net/%s%s", tcp ? "tcp" : "udp",
+		 ipv4 ? "" : "6");
+	file = fopen(path, "r");
+	if (!file)
+		err(1, "%s", path);
+	while (fgets(line, sizeof(line), file))
+		n += sscanf(line, "%*s %*[^:]:%x %*s %x", &local, &state) == 2 &&
+		     local == port && (!tcp || state == TCP_LISTEN);
+	fclose(file);
+	return n;
+}
+
+static int set_override(struct stage *stage, uint32_t override)
+{
+	return chring_service_set_override(stage->chring, stage->service,
+					   override);
+}
+
+static bool anchor_left(struct stage *stage)
+{
+	return wait_until(sockets_on(stage, STAGE_PORT) == SERVERS);
+}
+
+/* Some questions more are answered. */
+static bool load_goes_on(struct stage *stage)
+{
+	unsigned long *answered = &stage->tally->answered;
+	unsigned long target;
+
+	target = __atomic_load_n(answered, __ATOMIC_SEQ_CST) + 64;
+	return wait_until(__atomic_load_n(answered, __ATOMIC_SEQ_CST) >=
+			  target);
+}
+
+/* All flows go to one server. */
+static void expect_all(struct __test_metadata *_metadata, struct stage *stage,
+		       int server)
+{
+	uint16_t sources[FLOWS];
+	int answers[FLOWS], i;
+
+	sources_fill(sources, FLOWS);
+	ask(stage, sources, FLOWS, answers);
+	for (i = 0; i < FLOWS; i++)
+		EXPECT_EQ(server, answers[i]);
+}
+
 /* ---- tests */
 
 /* The program gives all flows to a server, so that none is lost meanwhile. */
@@ -264,8 +323,6 @@ TEST_F(override, it_takes_no_privilege_and_no_replica)
 TEST_F(override, a_service_that_is_deleted_leaves_the_program)
 {
 	struct scene *scene = &self->scene;
-	uint16_t sources[FLOWS];
-	int answers[FLOWS], i;
 	const char *state;
 
 	for (;;) {
@@ -283,10 +340,7 @@ TEST_F(override, a_service_that_is_deleted_leaves_the_program)
 	ASSERT_STREQ("removing", state);
 	ASSERT_TOLD("removing");
 
-	sources_fill(sources, FLOWS);
-	ask(&scene->stage, sources, FLOWS, answers);
-	for (i = 0; i < FLOWS; i++)
-		EXPECT_EQ(2, answers[i]);
+	expect_all(_metadata, &scene->stage, 2);
 	EXPECT_EQ(0, detach(scene->member));
 }
 
@@ -304,29 +358,132 @@ static long refcnt(void)
 }
 
 /* Ends, with all that is in its network namespace, while it is overridden. */
-static void die_overridden(int protocol, const char *local)
+static void die_overridden(int protocol, const char *local, bool leave)
 {
 	struct scene scene;
 
 	scene_open(&scene, protocol, local);
-	if (!scene_begin(&scene) || attach(scene.member, 0))
+	if (!scene_begin(&scene))
 		_exit(1);
+	if (leave && (set_override(&scene.stage, CHRING_OVERRIDE_LEAVE) ||
+		      strcmp("steering",
+			     next_state(&scene.stage, scene.listener))))
+		_exit(2);
+	if (attach(scene.member, 0))
+		_exit(3);
 	_exit(strcmp("overridden", next_state(&scene.stage, scene.listener)));
 }
 
 /* Each service has a reference on the module. */
 TEST_F(override, a_network_namespace_ends_overridden)
 {
-	int status;
+	int status, leave;
 	pid_t pid;
 
 	ASSERT_TRUE(wait_until(refcnt() == 1));
-	pid = fork_child();
-	if (!pid)
-		die_overridden(variant->protocol, variant->local);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	ASSERT_EQ(0, status);
-	EXPECT_TRUE(wait_until(refcnt() == 1));
+	for (leave = 0; leave < 2; leave++) {
+		pid = fork_child();
+		if (!pid)
+			die_overridden(variant->protocol, variant->local,
+				       leave);
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		ASSERT_EQ(0, status);
+		EXPECT_TRUE(wait_until(refcnt() == 1));
+	}
+}
+
+/* The port is the other program's, and the anchor has no share of it. */
+TEST_F(override, a_service_leaves_and_comes_back_under_load)
+{
+	struct scene *scene = &self->scene;
+	struct stage *stage = &scene->stage;
+	struct load load;
+	uint64_t picks;
+
+	ASSERT_EQ(SERVERS + 1, sockets_on(stage, STAGE_PORT));
+	ASSERT_EQ(0, set_override(stage, CHRING_OVERRIDE_LEAVE));
+	ASSERT_TOLD("steering");
+	load_start(&load, stage, 1);
+	ASSERT_EQ(0, attach(scene->member, 0));
+	ASSERT_TOLD("overridden");
+	ASSERT_TRUE(anchor_left(stage));
+	EXPECT_EQ(CHRING_SERVICE_OVERRIDDEN, (int)service_now(stage).state);
+
+	/* It selects what was the anchor: nobody, so that the hash does. */
+	picks = service_now(stage).picks;
+	ASSERT_EQ(0, attach(scene->member, SERVERS));
+	EXPECT_TRUE(load_goes_on(stage));
+	ASSERT_EQ(0, detach(scene->member));
+	EXPECT_TRUE(load_goes_on(stage));
+	ASSERT_EQ(0, attach(scene->member, 1));
+	EXPECT_TRUE(load_goes_on(stage));
+	EXPECT_EQ(picks, service_now(stage).picks);
+
+	ASSERT_EQ(0, set_override(stage, CHRING_OVERRIDE_REATTACH));
+	ASSERT_TOLD("steering");
+	EXPECT_EQ(SERVERS + 1, sockets_on(stage, STAGE_PORT));
+	EXPECT_TRUE(load_goes_on(stage));
+	EXPECT_LT(picks, service_now(stage).picks);
+	expect_nothing_failed(_metadata, stage, &load);
+	expect_steered(_metadata, stage);
+	expect_end(_metadata, scene);
+}
+
+TEST_F(override, a_service_that_has_left_is_deleted)
+{
+	struct scene *scene = &self->scene;
+	struct stage *stage = &scene->stage;
+	uint16_t sources[FLOWS];
+	int answers[FLOWS], i;
+
+	ASSERT_EQ(0, set_override(stage, CHRING_OVERRIDE_LEAVE));
+	ASSERT_TOLD("steering");
+	ASSERT_EQ(0, attach(scene->member, 2));
+	ASSERT_TOLD("overridden");
+	ASSERT_TRUE(anchor_left(stage));
+	expect_all(_metadata, stage, 2);
+	/* Who asks is told what is so. */
+	sources_fill(sources, FLOWS);
+	lookup(stage, sources, FLOWS, answers);
+	for (i = 0; i < FLOWS; i++)
+		EXPECT_EQ(2, answers[i]);
+	expect_end(_metadata, scene);
+	EXPECT_TRUE(wait_until(!refcnt()));
+	expect_all(_metadata, stage, 2);
+	EXPECT_EQ(0, detach(scene->member));
+}
+
+/* Replicas come and go, as anywhere; with the last it is as without any. */
+TEST_F(override, a_service_that_has_left_begins_anew_without_replicas)
+{
+	struct scene *scene = &self->scene;
+	struct stage *stage = &scene->stage;
+
+	ASSERT_EQ(0, set_override(stage, CHRING_OVERRIDE_LEAVE));
+	ASSERT_TOLD("steering");
+	ASSERT_EQ(0, detach(scene->member));
+	ASSERT_TOLD("overridden");
+	EXPECT_EQ(-EBUSY, chring_service_set_owner(stage->chring,
+						   stage->service, NOBODY));
+	EXPECT_NE(NULL, strstr(chring_error(stage->chring), "has replicas"));
+	server_kill(stage, 2);
+	EXPECT_TRUE(wait_until(replica_is_gone(stage, 2)));
+	ASSERT_EQ(0, replicas_del(stage, 1 << 0));
+	ASSERT_EQ(0, replicas_add(stage, 1 << 0));
+	EXPECT_EQ(2U, service_now(stage).replicas);
+	EXPECT_EQ(CHRING_SERVICE_OVERRIDDEN, (int)service_now(stage).state);
+	ASSERT_EQ(0, replicas_del(stage, 0x3));
+	EXPECT_TOLD("idle");
+
+	ASSERT_EQ(0, replicas_add(stage, 0x3));
+	EXPECT_TOLD("steering");
+	expect_steered(_metadata, stage);
+	/* Where there is none to begin with, it is both at once. */
+	ASSERT_EQ(0, replicas_del(stage, 0x3));
+	ASSERT_EQ(0, detach(scene->member));
+	EXPECT_TOLD("overridden");
+	EXPECT_TOLD("idle");
+	expect_end(_metadata, scene);
 }
 
 /* Time from an override until the selector is back. */
@@ -395,6 +552,23 @@ TEST(the_group_of_a_listener_elsewhere_counts)
 	EXPECT_TOLD("overridden");
 	close(fd);
 	EXPECT_TOLD("steering");
+
+	/* Where one group is left, all are. */
+	ASSERT_TRUE(wait_until(!sockets_on(&scene->stage, STAGE_PORT + 1)));
+	fd = elsewhere_add(&scene->stage);
+	ASSERT_EQ(2, sockets_on(&scene->stage, STAGE_PORT + 1));
+	ASSERT_EQ(0, set_override(&scene->stage, CHRING_OVERRIDE_LEAVE));
+	ASSERT_TOLD("steering");
+	ASSERT_EQ(0, attach(fd, 0));
+	ASSERT_TOLD("overridden");
+	EXPECT_TRUE(anchor_left(&scene->stage));
+	EXPECT_TRUE(wait_until(sockets_on(&scene->stage,
+					  STAGE_PORT + 1) == 1));
+	ASSERT_EQ(0, set_override(&scene->stage, CHRING_OVERRIDE_REATTACH));
+	ASSERT_TOLD("steering");
+	EXPECT_EQ(SERVERS + 1, sockets_on(&scene->stage, STAGE_PORT));
+	EXPECT_EQ(2, sockets_on(&scene->stage, STAGE_PORT + 1));
+	close(fd);
 	expect_end(_metadata, scene);
 	scene_close(scene);
 }

@@ -314,11 +314,12 @@ static void print_services(FILE *stream, struct session *session)
 	if (err)
 		fprintf(stream, "services: %d\n", err);
 	for (i = 0; !err && i < count; i++)
-		fprintf(stream, "%s %d %08x:%u owner %u none %u %s %u/%u/%u %u %u\n",
+		fprintf(stream, "%s %d %08x:%u owner %u none %u override %u %s %u/%u/%u %u %u\n",
 			services[i].name, services[i].protocol,
 			ntohl(services[i].local.in.sin_addr.s_addr),
 			ntohs(services[i].local.in.sin_port),
 			services[i].owner, services[i].none,
+			services[i].override,
 			chring_service_state_name(services[i].state),
 			services[i].slots, services[i].replicas,
 			services[i].points, services[i].balance,

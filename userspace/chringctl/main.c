@@ -34,11 +34,12 @@ struct options {
 
 static const struct command commands[] = {
 	{ "service", "add",
-	  "NAME tcp|udp ADDRESS:PORT [v6only] [owner USER] [none refuse|hold] [key flow|client|prefix LENGTH [ipv4 LENGTH]|payload OFFSET LENGTH] [balance even|ring] [vnodes N] [slots N] [seed HEX]",
+	  "NAME tcp|udp ADDRESS:PORT [v6only] [owner USER] [none refuse|hold] [override reattach|leave] [key flow|client|prefix LENGTH [ipv4 LENGTH]|payload OFFSET LENGTH] [balance even|ring] [vnodes N] [slots N] [seed HEX]",
 	  "make a service", service_add },
 	{ "service", "show", "[NAME]",
 	  "show one service, or all", service_show },
-	{ "service", "set", "NAME owner USER|none refuse|hold|balance even|ring",
+	{ "service", "set",
+	  "NAME owner USER|none refuse|hold|override reattach|leave|balance even|ring",
 	  "change a service, its owner only before its first replica", service_set },
 	{ "service", "del", "NAME",
 	  "remove a service and its replicas", service_del },

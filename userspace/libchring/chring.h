@@ -88,7 +88,7 @@ union chring_address {
 
 /* States of a service; see chring_service_state_name(). */
 enum {
-	CHRING_SERVICE_IDLE,		/* never had a replica */
+	CHRING_SERVICE_IDLE,		/* had no replica yet; holds no port */
 	CHRING_SERVICE_STEERING,	/* holds its port and steers */
 	CHRING_SERVICE_REMOVING,	/* deleted; its name is not free yet */
 	CHRING_SERVICE_OVERRIDDEN,	/* its port has another program, or none */
@@ -98,6 +98,12 @@ enum {
 enum {
 	CHRING_NONE_REFUSE,		/* reset, or ICMP port unreachable */
 	CHRING_NONE_HOLD,		/* dropped, so that clients try again */
+};
+
+/* What a service does that is overridden; see chring_override_name(). */
+enum {
+	CHRING_OVERRIDE_REATTACH,	/* puts the selector back, after a while */
+	CHRING_OVERRIDE_LEAVE,		/* leaves its port to the other program */
 };
 
 /* What of a flow says which slot it has; see chring_key_name(). */
@@ -151,6 +157,7 @@ enum {
  * @v6only: of an AF_INET6 address: it takes no IPv4. Always true but for ::
  * @owner: the user who owns the replicas' sockets
  * @none: CHRING_NONE_...; a later kernel may have more
+ * @override: CHRING_OVERRIDE_...; a later kernel may have more
  * @key: what of a flow says which slot it has
  * @state: CHRING_SERVICE_...; a later kernel may have more
  * @balance: CHRING_BALANCE_...; a later kernel may have more
@@ -178,6 +185,7 @@ struct chring_service {
 	bool v6only;
 	uid_t owner;
 	uint32_t none;
+	uint32_t override;
 	struct chring_key key;
 	uint32_t state;
 	uint32_t balance;
@@ -202,6 +210,7 @@ struct chring_service {
  * @v6only: on ::, take no IPv4
  * @owner: the user who owns the sockets on @local, or CHRING_OWNER_SELF
  * @none: CHRING_NONE_...
+ * @override: CHRING_OVERRIDE_...
  * @key: what of a flow says which slot it has; all zero is the default
  * @balance: CHRING_BALANCE_...
  * @vnodes: virtual nodes of a replica for each unit of its weight, 1 to
@@ -218,6 +227,7 @@ struct chring_service_request {
 	bool v6only;
 	uid_t owner;
 	uint32_t none;
+	uint32_t override;
 	struct chring_key key;
 	uint32_t balance;
 	uint32_t vnodes;
@@ -357,6 +367,23 @@ int chring_service_set_owner(struct chring *chring, const char *name,
  */
 int chring_service_set_none(struct chring *chring, const char *name,
 			    uint32_t none);
+
+/**
+ * chring_service_set_override - change what a service does that is overridden
+ * @chring: an open handle
+ * @name: the service
+ * @override: CHRING_OVERRIDE_...
+ *
+ * A service that has left its port takes it again with
+ * CHRING_OVERRIDE_REATTACH, and takes other programs off it.
+ * Needs CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ *
+ * Return: 0; -ENOENT where there is no such service; -EINVAL for a policy that
+ * the kernel does not know; -EPERM without the privilege; where it is to take its
+ * port again, what chring_replica_new() returns of that.
+ */
+int chring_service_set_override(struct chring *chring, const char *name,
+				uint32_t override);
 
 /**
  * chring_service_set_balance - change how the slots of a service are shared
@@ -624,6 +651,14 @@ const char *chring_balance_name(uint32_t balance);
  * Return: "refuse" or "hold"; "unknown" for what this library does not know.
  */
 const char *chring_none_name(uint32_t none);
+
+/**
+ * chring_override_name - a word for what a service does that is overridden
+ * @override: from struct chring_service
+ *
+ * Return: "reattach" or "leave"; "unknown" for what this library does not know.
+ */
+const char *chring_override_name(uint32_t override);
 
 /**
  * chring_key_name - a word for the type of a key

@@ -38,6 +38,7 @@ static const char *const service_names[] = {
 	[CHRING_A_SERVICE_BALANCE]	= "balance",
 	[CHRING_A_SERVICE_VNODES]	= "vnodes",
 	[CHRING_A_SERVICE_SEED]		= "seed",
+	[CHRING_A_SERVICE_OVERRIDE]	= "override",
 };
 
 static const char *const replica_names[] = {

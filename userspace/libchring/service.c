@@ -27,6 +27,16 @@ CHRING_EXPORT const char *chring_none_name(uint32_t none)
 	return none < CHRING_ARRAY_SIZE(names) ? names[none] : "unknown";
 }
 
+CHRING_EXPORT const char *chring_override_name(uint32_t override)
+{
+	static const char *const names[] = {
+		[CHRING_OVERRIDE_REATTACH]	= "reattach",
+		[CHRING_OVERRIDE_LEAVE]		= "leave",
+	};
+
+	return override < CHRING_ARRAY_SIZE(names) ? names[override] : "unknown";
+}
+
 CHRING_EXPORT const char *chring_balance_name(uint32_t balance)
 {
 	static const char *const names[] = {
@@ -92,6 +102,8 @@ static int put_service(struct chring *chring, struct nl_msg *msg,
 	    nla_put_u32(msg, CHRING_A_SERVICE_LOCAL_PORT,
 			chring_port(local)) < 0 ||
 	    nla_put_u32(msg, CHRING_A_SERVICE_NONE, request->none) < 0 ||
+	    nla_put_u32(msg, CHRING_A_SERVICE_OVERRIDE,
+			request->override) < 0 ||
 	    (device && nla_put_u32(msg, CHRING_A_SERVICE_DEVICE, device) < 0) ||
 	    (request->v6only && nla_put_flag(msg, CHRING_A_SERVICE_V6ONLY) < 0))
 		return chring_fail_nomem(chring);
@@ -119,7 +131,7 @@ CHRING_EXPORT int chring_service_new(struct chring *chring,
 
 	ret = named_request(chring, &msg, CHRING_CMD_SERVICE_NEW, NLM_F_ACK,
 			    request->name,
-			    9 * nla_total_size(sizeof(uint32_t)) +
+			    10 * nla_total_size(sizeof(uint32_t)) +
 			    nla_total_size(CHRING_SEED_SIZE) +
 			    chring_address_size() + chring_key_size());
 	if (ret < 0)
@@ -160,6 +172,13 @@ CHRING_EXPORT int chring_service_set_none(struct chring *chring,
 					  const char *name, uint32_t none)
 {
 	return set_number(chring, name, CHRING_A_SERVICE_NONE, none);
+}
+
+CHRING_EXPORT int chring_service_set_override(struct chring *chring,
+					      const char *name,
+					      uint32_t override)
+{
+	return set_number(chring, name, CHRING_A_SERVICE_OVERRIDE, override);
 }
 
 CHRING_EXPORT int chring_service_set_balance(struct chring *chring,
@@ -225,6 +244,7 @@ static int parse_service(struct chring *chring, struct nlmsghdr *reply,
 
 	service->owner = chring_get_uint(attrs[CHRING_A_SERVICE_OWNER]);
 	service->none = chring_get_uint(attrs[CHRING_A_SERVICE_NONE]);
+	service->override = chring_get_uint(attrs[CHRING_A_SERVICE_OVERRIDE]);
 	chring_get_key(attrs, &service->key);
 	service->state = chring_get_uint(attrs[CHRING_A_SERVICE_STATE]);
 	parse_table(attrs, service);

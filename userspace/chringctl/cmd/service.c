@@ -26,6 +26,20 @@ static enum status next_none(struct args *args, uint32_t *none)
 	return STATUS_DONE;
 }
 
+static enum status next_override(struct args *args, uint32_t *override)
+{
+	if (take_word(args, "reattach"))
+		*override = CHRING_OVERRIDE_REATTACH;
+	else if (take_word(args, "leave"))
+		*override = CHRING_OVERRIDE_LEAVE;
+	else if (!args->left)
+		return mistake("override reattach|leave is missing");
+	else
+		return mistake("override must be reattach or leave, not '%s'",
+			       *args->words);
+	return STATUS_DONE;
+}
+
 static enum status next_balance(struct args *args, uint32_t *balance)
 {
 	if (take_word(args, "even"))
@@ -64,8 +78,8 @@ static enum status next_seed(struct args *args, uint8_t *seed)
 }
 
 enum setting {
-	SET_V6ONLY, SET_OWNER, SET_NONE, SET_KEY, SET_BALANCE, SET_VNODES,
-	SET_SLOTS, SET_SEED, NR_SETTINGS
+	SET_V6ONLY, SET_OWNER, SET_NONE, SET_OVERRIDE, SET_KEY, SET_BALANCE,
+	SET_VNODES, SET_SLOTS, SET_SEED, NR_SETTINGS
 };
 
 /* What follows the address: each once at most, in any order. */
@@ -74,8 +88,8 @@ static enum status next_setting(struct args *args,
 				uint8_t *seed, unsigned int *given)
 {
 	static const char *const words[NR_SETTINGS] = {
-		"v6only", "owner", "none", "key", "balance", "vnodes", "slots",
-		"seed"
+		"v6only", "owner", "none", "override", "key", "balance",
+		"vnodes", "slots", "seed"
 	};
 	unsigned int setting = 0;
 
@@ -91,6 +105,8 @@ static enum status next_setting(struct args *args,
 		return next_user(args, &request->owner);
 	case SET_NONE:
 		return next_none(args, &request->none);
+	case SET_OVERRIDE:
+		return next_override(args, &request->override);
 	case SET_KEY:
 		return next_key(args, &request->local, &request->key);
 	case SET_BALANCE:
@@ -150,11 +166,14 @@ enum status service_set(struct chring *chring, struct args *args)
 	} else if (take_word(args, "none")) {
 		set = chring_service_set_none;
 		status = next_none(args, &value);
+	} else if (take_word(args, "override")) {
+		set = chring_service_set_override;
+		status = next_override(args, &value);
 	} else if (take_word(args, "balance")) {
 		set = chring_service_set_balance;
 		status = next_balance(args, &value);
 	} else {
-		return mistake("what to set is missing: owner, none or balance");
+		return mistake("what to set is missing: owner, none, override or balance");
 	}
 	if (!status)
 		status = no_more_words(args);
@@ -245,6 +264,8 @@ void service_values(const struct chring_service *service)
 	print_endpoint(&service->local, service->v6only);
 	print_owner(service->owner);
 	output_string(OUTPUT_BOTH, "none", chring_none_name(service->none));
+	output_string(OUTPUT_BOTH, "override",
+		      chring_override_name(service->override));
 	print_key(&service->key);
 	output_break();
 	output_string(OUTPUT_BOTH, "state",

@@ -21,6 +21,8 @@ _chringctl_keys()	# OBJECT VERB PREVIOUS-WORD
 		compgen -u ;;
 	*" none")
 		echo refuse hold ;;
+	*" override")
+		echo reattach leave ;;
 	*" key")
 		echo flow client prefix payload ;;
 	*" payload" | *" ipv4")
@@ -40,9 +42,9 @@ _chringctl_keys()	# OBJECT VERB PREVIOUS-WORD
 	*" balance")
 		echo even ring ;;
 	"service add"*)
-		echo v6only owner none key balance vnodes slots seed ;;
+		echo v6only owner none override key balance vnodes slots seed ;;
 	"service set"*)
-		echo owner none balance ;;
+		echo owner none override balance ;;
 	"replica add"*)
 		echo pid fd at weight watch ;;
 	"replica adopt"*)

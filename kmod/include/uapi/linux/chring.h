@@ -28,15 +28,16 @@ enum chring_protocol {
 
 /**
  * enum chring_service_state
- * @CHRING_SERVICE_STATE_IDLE: Never had a replica; the port is not touched.
+ * @CHRING_SERVICE_STATE_IDLE: Never had a replica, or left its port to another
+ *   program until it had none; the port is not touched.
  * @CHRING_SERVICE_STATE_STEERING: The service holds its port and steers what
  *   arrives there.
  * @CHRING_SERVICE_STATE_REMOVING: On its way out, for some grace periods;
  *   nothing can be done with it, and its name and its address are not free
  *   yet.
  * @CHRING_SERVICE_STATE_OVERRIDDEN: A socket of a port that it steers has put
- *   another program in the place of the selector, or taken that away. It is
- *   put back.
+ *   another program in the place of the selector, or taken that away. What
+ *   comes of it is the service's override policy.
  */
 enum chring_service_state {
 	CHRING_SERVICE_STATE_IDLE,
@@ -56,6 +57,19 @@ enum chring_service_state {
 enum chring_none_policy {
 	CHRING_NONE_POLICY_REFUSE,
 	CHRING_NONE_POLICY_HOLD,
+};
+
+/**
+ * enum chring_override_policy - What a service does that is overridden.
+ * @CHRING_OVERRIDE_POLICY_REATTACH: It puts the selector back after 100 ms,
+ *   and after twice as long, up to 10 s, each time that it did not stay for 10
+ *   s.
+ * @CHRING_OVERRIDE_POLICY_LEAVE: It leaves its port to the other program,
+ *   until it is set to reattach or has no replicas any more.
+ */
+enum chring_override_policy {
+	CHRING_OVERRIDE_POLICY_REATTACH,
+	CHRING_OVERRIDE_POLICY_LEAVE,
 };
 
 /**
@@ -148,6 +162,7 @@ enum {
 	CHRING_A_SERVICE_MIGRATED,
 	CHRING_A_SERVICE_PASSED_OVER,
 	CHRING_A_SERVICE_REFUSED,
+	CHRING_A_SERVICE_OVERRIDE,
 
 	__CHRING_A_SERVICE_MAX,
 	CHRING_A_SERVICE_MAX = (__CHRING_A_SERVICE_MAX - 1)
