@@ -221,9 +221,22 @@ static int set_override(struct stage *stage, uint32_t override)
 					   override);
 }
 
-static bool anchor_left(struct stage *stage)
+/* While others come and go the kernel can list one twice, or not at all. */
+static bool sockets_become(const struct stage *stage, unsigned int port, int n)
 {
-	return wait_until(sockets_on(stage, STAGE_PORT) == SERVERS);
+	return wait_until(sockets_on(stage, port) == n &&
+			  sockets_on(stage, port) == n &&
+			  sockets_on(stage, port) == n);
+}
+
+static bool anchor_left(const struct stage *stage)
+{
+	return sockets_become(stage, STAGE_PORT, SERVERS);
+}
+
+static bool anchor_came(const struct stage *stage)
+{
+	return sockets_become(stage, STAGE_PORT, SERVERS + 1);
 }
 
 /* Some questions more are answered. */
@@ -271,7 +284,7 @@ TEST_F(override, a_members_program_is_replaced_under_load)
 	load_start(&load, &scene->stage, 1);
 	load_start(&beside_load, &beside, 1);
 
-	for (round = 0; round < 3; round++) {
+	for (round = 0; round < 2; round++) {
 		ASSERT_EQ(0, attach(scene->member, 0));
 		ASSERT_TOLD("overridden");
 		ASSERT_TOLD("steering");
@@ -400,7 +413,7 @@ TEST_F(override, a_service_leaves_and_comes_back_under_load)
 	struct load load;
 	uint64_t picks;
 
-	ASSERT_EQ(SERVERS + 1, sockets_on(stage, STAGE_PORT));
+	ASSERT_TRUE(anchor_came(stage));
 	ASSERT_EQ(0, set_override(stage, CHRING_OVERRIDE_LEAVE));
 	ASSERT_TOLD("steering");
 	load_start(&load, stage, 1);
@@ -421,7 +434,7 @@ TEST_F(override, a_service_leaves_and_comes_back_under_load)
 
 	ASSERT_EQ(0, set_override(stage, CHRING_OVERRIDE_REATTACH));
 	ASSERT_TOLD("steering");
-	EXPECT_EQ(SERVERS + 1, sockets_on(stage, STAGE_PORT));
+	EXPECT_TRUE(anchor_came(stage));
 	EXPECT_TRUE(load_goes_on(stage));
 	EXPECT_LT(picks, service_now(stage).picks);
 	expect_nothing_failed(_metadata, stage, &load);
@@ -554,20 +567,19 @@ TEST(the_group_of_a_listener_elsewhere_counts)
 	EXPECT_TOLD("steering");
 
 	/* Where one group is left, all are. */
-	ASSERT_TRUE(wait_until(!sockets_on(&scene->stage, STAGE_PORT + 1)));
+	ASSERT_TRUE(sockets_become(&scene->stage, STAGE_PORT + 1, 0));
 	fd = elsewhere_add(&scene->stage);
-	ASSERT_EQ(2, sockets_on(&scene->stage, STAGE_PORT + 1));
+	ASSERT_TRUE(sockets_become(&scene->stage, STAGE_PORT + 1, 2));
 	ASSERT_EQ(0, set_override(&scene->stage, CHRING_OVERRIDE_LEAVE));
 	ASSERT_TOLD("steering");
 	ASSERT_EQ(0, attach(fd, 0));
 	ASSERT_TOLD("overridden");
 	EXPECT_TRUE(anchor_left(&scene->stage));
-	EXPECT_TRUE(wait_until(sockets_on(&scene->stage,
-					  STAGE_PORT + 1) == 1));
+	EXPECT_TRUE(sockets_become(&scene->stage, STAGE_PORT + 1, 1));
 	ASSERT_EQ(0, set_override(&scene->stage, CHRING_OVERRIDE_REATTACH));
 	ASSERT_TOLD("steering");
-	EXPECT_EQ(SERVERS + 1, sockets_on(&scene->stage, STAGE_PORT));
-	EXPECT_EQ(2, sockets_on(&scene->stage, STAGE_PORT + 1));
+	EXPECT_TRUE(anchor_came(&scene->stage));
+	EXPECT_TRUE(sockets_become(&scene->stage, STAGE_PORT + 1, 2));
 	close(fd);
 	expect_end(_metadata, scene);
 	scene_close(scene);
