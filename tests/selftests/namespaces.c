@@ -242,13 +242,9 @@ static bool dweller_end(const struct dweller *dweller, bool by_force)
 }
 
 /* Moves to a user namespace that may have MANY network namespaces. */
-static bool own_userns(void)
+static bool own_userns_of_many(void)
 {
-	return !unshare(CLONE_NEWUSER) &&
-	       write_text("/proc/self/setgroups", "deny") &&
-	       write_text("/proc/self/uid_map", "0 0 1") &&
-	       write_text("/proc/self/gid_map", "0 0 1") &&
-	       write_number(LIMIT, MANY);
+	return own_userns() && write_number(LIMIT, MANY);
 }
 
 /* Fails as long as any network namespace of the user namespace is there. */
@@ -283,7 +279,7 @@ static void ends_with_nothing_left(struct __test_metadata *_metadata,
 {
 	struct dweller dweller;
 
-	ASSERT_TRUE(own_userns());
+	ASSERT_TRUE(own_userns_of_many());
 	dweller = dweller_start(protocol, life);
 	ASSERT_TRUE(dweller.ready);
 	if (life == WITH_TRAFFIC) {
@@ -324,7 +320,7 @@ TEST_F_TIMEOUT(namespaces, that_end_all_at_once_under_traffic, 600)
 	struct dweller dwellers[MANY];
 	int i;
 
-	ASSERT_TRUE(own_userns());
+	ASSERT_TRUE(own_userns_of_many());
 	for (i = 0; i < MANY; i++) {
 		dwellers[i] = dweller_start(variant->protocol, WITH_TRAFFIC);
 		ASSERT_TRUE(dwellers[i].ready);

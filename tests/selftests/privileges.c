@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -121,13 +120,6 @@ do {									\
 	EXPECT_EQ(0, status_);						\
 } while (0)
 
-/* Without what root may do; /proc/self stays its own. */
-static bool become(uid_t uid)
-{
-	return !setresgid(uid, uid, uid) && !setresuid(uid, uid, uid) &&
-	       !prctl(PR_SET_DUMPABLE, 1);
-}
-
 static void as_nobody(struct __test_metadata *_metadata,
 		      struct _test_data_privileges *self)
 {
@@ -160,19 +152,6 @@ static void with_roots_socket(struct __test_metadata *_metadata,
 TEST_F(privileges, are_not_lent_with_a_netlink_socket)
 {
 	IN_CHILD(with_roots_socket(_metadata, self));
-}
-
-/* Whose root the user is. */
-static bool own_userns(void)
-{
-	char uids[32], gids[32];
-
-	snprintf(uids, sizeof(uids), "0 %u 1", getuid());
-	snprintf(gids, sizeof(gids), "0 %u 1", getgid());
-	return !unshare(CLONE_NEWUSER) &&
-	       write_text("/proc/self/setgroups", "deny") &&
-	       write_text("/proc/self/uid_map", uids) &&
-	       write_text("/proc/self/gid_map", gids);
 }
 
 /* The same state where root is not known; the caller frees it. */

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
 #include <net/if.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -431,6 +433,26 @@ bool own_netns(void)
 	up = fd >= 0 && !ioctl(fd, SIOCSIFFLAGS, &lo);
 	close(fd);
 	return up;
+}
+
+/* Goes to a user namespace, where the user is root, and nobody else is known. */
+bool own_userns(void)
+{
+	char uids[32], gids[32];
+
+	snprintf(uids, sizeof(uids), "0 %u 1", getuid());
+	snprintf(gids, sizeof(gids), "0 %u 1", getgid());
+	return !unshare(CLONE_NEWUSER) &&
+	       write_text("/proc/self/setgroups", "deny") &&
+	       write_text("/proc/self/uid_map", uids) &&
+	       write_text("/proc/self/gid_map", gids);
+}
+
+/* From root to a user, without what root may do; /proc/self stays its own. */
+bool become(uid_t uid)
+{
+	return !setgroups(0, NULL) && !setresgid(uid, uid, uid) &&
+	       !setresuid(uid, uid, uid) && !prctl(PR_SET_DUMPABLE, 1);
 }
 
 struct sockaddr_in address_of(const char *address, int port)

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "chring.h"
 #include "patience.h"
@@ -99,6 +100,8 @@ do {									\
 } while (0)
 
 bool own_netns(void);
+bool own_userns(void);
+bool become(uid_t uid);
 struct sockaddr_in address_of(const char *address, int port);
 int open_socket(int protocol, bool reuseport);
 int bound_socket(int protocol, const char *address, int port);
