@@ -43,6 +43,15 @@ struct chring_anchor *chring_aside_get(struct chring_service *service,
 	return anchor;
 }
 
+/* A reference on one that is closed would keep its requests' group for good. */
+static void forget_closed(struct chring_anchor *anchor)
+{
+	if (anchor->member &&
+	    !chring_target_alive(anchor->member,
+				 chring_ports(anchor->address.port)))
+		chring_anchor_leave_by(anchor, NULL);
+}
+
 /**
  * chring_aside_put - a replica needs its anchor no more
  * @service: caller holds the lock of its namespace's services
@@ -66,9 +75,7 @@ void chring_aside_put(struct chring_service *service,
 			return;
 		}
 	}
-	/* A reference on one that is closed would keep its requests' group */
-	if (!chring_target_alive(leaving->sk, chring_ports(leaving->port)))
-		chring_anchor_leave_by(anchor, NULL);
+	forget_closed(anchor);
 }
 
 /**
@@ -85,7 +92,11 @@ void chring_aside_retire(struct chring_service *service)
 	struct chring_anchor *anchor, *next;
 
 	list_for_each_entry_safe(anchor, next, &service->asides, list) {
-		if (anchor->nr_replicas || chring_anchor_busy(anchor))
+		if (anchor->nr_replicas)
+			continue;
+		/* It may be closed only now that its replica is gone */
+		forget_closed(anchor);
+		if (chring_anchor_busy(anchor))
 			continue;
 		list_del(&anchor->list);
 		chring_service_retire_anchor(anchor);

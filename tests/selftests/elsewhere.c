@@ -53,9 +53,11 @@ static int listener(bool reuseport, int port)
 {
 	int fd = open_socket(IPPROTO_TCP, reuseport);
 
-	if (fd < 0 || bind_socket(fd, HERE, port) ||
-	    fcntl(fd, F_SETFL, O_NONBLOCK))
+	if (fd >= 0 && (bind_socket(fd, HERE, port) ||
+			fcntl(fd, F_SETFL, O_NONBLOCK))) {
+		close(fd);
 		return -1;
+	}
 	return fd;
 }
 
@@ -316,6 +318,25 @@ TEST_F(elsewhere, a_removed_one_keeps_its_own_port)
 	ASSERT_EQ(0, ask(session, msg));
 	ASSERT_EQ(CLIENTS, connect_all(self->client, PORT + 1));
 	EXPECT_EQ(CLIENTS, accept_all(self->server[0], PORT + 1));
+}
+
+/* So that a server that does not share its port can be started anew. */
+TEST_F(elsewhere, a_removed_one_leaves_its_port_as_it_closes)
+{
+	struct session *session = &self->session;
+	long end = milliseconds() + WAIT_MS;
+	struct nl_msg *msg;
+	int fd;
+
+	msg = request_replica(session, CHRING_CMD_REPLICA_DEL, "s", "r0", -1, 0);
+	ASSERT_EQ(0, ask(session, msg));
+	close(self->server[0]);
+	self->server[0] = -1;
+	while ((fd = listener(false, PORT + 1)) < 0) {
+		ASSERT_LT(milliseconds(), end);
+		pause_ms(10);
+	}
+	close(fd);
 }
 
 /* Sockets that are no replicas would get nothing any more. */
