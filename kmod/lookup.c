@@ -129,12 +129,27 @@ static struct sock *find_ipv6(struct net *net, struct sk_buff *skb,
 #endif
 }
 
+/*
+ * No more than /proc/net tells anybody: a BPF program can choose a socket of
+ * another network namespace.
+ */
+static u64 told_inode(struct sock *sk, const struct chring_anchor *anchor,
+		      const struct net *net)
+{
+	if (!sk || (anchor && sk == anchor->sock->sk) ||
+	    !net_eq(sock_net(sk), net))
+		return 0;
+	return sock_i_ino(sk);
+}
+
 /**
  * chring_lookup - ask the kernel which socket a new flow would get
  * @selector: of the service; it counts nothing for the look-up
  * @anchor: the service's home anchor; NULL where it has left its port
  * @net: network namespace of the service
  * @flow: the flow
+ * @inode: gets the inode number of the socket, 0 where there is none that a
+ *	process of @net has; or NULL
  *
  * Context: may sleep. No other look-up on @selector at the same time.
  * Return: the socket, to be compared only, or NULL where there is none; an
@@ -142,7 +157,7 @@ static struct sock *find_ipv6(struct net *net, struct sk_buff *skb,
  */
 struct sock *chring_lookup(struct chring_selector *selector,
 			   struct chring_anchor *anchor, struct net *net,
-			   const struct chring_flow *flow)
+			   const struct chring_flow *flow, u64 *inode)
 {
 	const struct chring_address *to = &flow->to, *from = &flow->from;
 	int dif = to->device ?: net->loopback_dev->ifindex;
@@ -160,6 +175,8 @@ struct sock *chring_lookup(struct chring_selector *selector,
 	rcu_read_lock();
 	sk = to->family == AF_INET ? find_ipv4(net, skb, to, from, dif) :
 				     find_ipv6(net, skb, to, from, dif);
+	if (inode)
+		*inode = told_inode(sk, anchor, net);
 	rcu_read_unlock();
 	local_bh_enable();
 

@@ -4,6 +4,8 @@
 
 #include <linux/types.h>
 
+#include <uapi/linux/chring.h>
+
 #include "target.h"
 
 struct chring_anchor;
@@ -32,8 +34,18 @@ struct chring_flow {
 	const struct nlattr *payload_attr;
 };
 
+/**
+ * struct chring_found - who would get a flow
+ * @replica: name of the replica, empty where it is none
+ * @inode: inode number of another socket, 0 where it is nobody
+ */
+struct chring_found {
+	char replica[CHRING_NAME_MAX + 1];
+	u64 inode;
+};
+
 struct sock *chring_lookup(struct chring_selector *selector,
 			   struct chring_anchor *anchor, struct net *net,
-			   const struct chring_flow *flow);
+			   const struct chring_flow *flow, u64 *inode);
 
 #endif /* CHRING_LOOKUP_H */

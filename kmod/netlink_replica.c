@@ -307,7 +307,7 @@ int chring_nl_lookup_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct chring_flow flow = {};
 	struct nlattr **attrs = info->attrs;
-	char replica[CHRING_NAME_MAX + 1];
+	struct chring_found found;
 	struct sk_buff *msg;
 	void *hdr;
 	int err;
@@ -322,7 +322,7 @@ int chring_nl_lookup_doit(struct sk_buff *skb, struct genl_info *info)
 				      attrs[CHRING_A_LOOKUP_LOCAL_IPV6]);
 	err = chring_service_lookup(genl_info_net(info),
 				    attrs[CHRING_A_LOOKUP_SERVICE], &flow,
-				    replica, info->extack);
+				    &found, info->extack);
 	if (err)
 		return err;
 
@@ -331,8 +331,10 @@ int chring_nl_lookup_doit(struct sk_buff *skb, struct genl_info *info)
 		return -ENOMEM;
 	hdr = genlmsg_iput(msg, info);
 	if (!hdr ||
-	    (replica[0] &&
-	     nla_put_string(msg, CHRING_A_LOOKUP_REPLICA, replica))) {
+	    (found.replica[0] &&
+	     nla_put_string(msg, CHRING_A_LOOKUP_REPLICA, found.replica)) ||
+	    (found.inode &&
+	     nla_put_uint(msg, CHRING_A_LOOKUP_INODE, found.inode))) {
 		nlmsg_free(msg);
 		return -EMSGSIZE;
 	}

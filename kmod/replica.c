@@ -706,28 +706,32 @@ void chring_replica_free_all(struct chring_net *cn,
 }
 
 /**
- * chring_replica_lookup_locked - which replica would a new flow get?
+ * chring_replica_lookup_locked - who would get a new flow?
  * @service: caller holds the lock of its namespace's services
  * @flow: the flow
- * @name: gets its name, empty where no replica would; CHRING_NAME_MAX + 1
- *	bytes
+ * @found: gets the answer
  *
  * Context: may sleep.
  * Return: 0, or -ENOMEM.
  */
 int chring_replica_lookup_locked(struct chring_service *service,
-				 const struct chring_flow *flow, char *name)
+				 const struct chring_flow *flow,
+				 struct chring_found *found)
 {
 	struct chring_replica *replica = NULL;
 	struct sock *sk;
 
+	memset(found, 0, sizeof(*found));
 	if (service->anchor || service->left) {
 		sk = chring_lookup(&service->selector, service->anchor,
-				   service->net, flow);
+				   service->net, flow, &found->inode);
 		if (IS_ERR(sk))
 			return PTR_ERR(sk);
 		replica = find_sock(service, sk);
 	}
-	strscpy(name, replica ? replica->name : "", CHRING_NAME_MAX + 1);
+	if (replica) {
+		strscpy(found->replica, replica->name);
+		found->inode = 0;
+	}
 	return 0;
 }

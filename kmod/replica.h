@@ -15,6 +15,7 @@ struct chring_address;
 struct chring_anchor;
 struct chring_counters;
 struct chring_flow;
+struct chring_found;
 struct chring_net;
 struct chring_service;
 struct chring_watch;
@@ -112,7 +113,8 @@ struct chring_replica *chring_replica_find_locked(struct chring_service *service
 						  const char *name);
 
 int chring_replica_lookup_locked(struct chring_service *service,
-				 const struct chring_flow *flow, char *name);
+				 const struct chring_flow *flow,
+				 struct chring_found *found);
 void chring_replica_sweep(struct work_struct *work);
 void chring_replica_free_all(struct chring_net *cn,
 			     struct chring_service *service);

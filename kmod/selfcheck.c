@@ -66,7 +66,7 @@ static int check_flows(struct chring_selector *selector,
 		struct sock *sk;
 
 		flow.from.port = htons(port);
-		sk = chring_lookup(selector, anchor, &init_net, &flow);
+		sk = chring_lookup(selector, anchor, &init_net, &flow, NULL);
 		if (IS_ERR(sk))
 			return PTR_ERR(sk);
 		if (sk != expected)

@@ -512,13 +512,12 @@ static int check_payload(const struct chring_service *service,
 }
 
 /**
- * chring_service_lookup - which replica would a new flow get?
+ * chring_service_lookup - who would get a new flow?
  * @net: network namespace
  * @name: the attribute with the service's name
  * @flow: the flow; where it is sent to any address, that is the service's own,
  *	and of no concern are the port and the protocol there
- * @replica: gets its name, empty where no replica would; CHRING_NAME_MAX + 1
- *	bytes
+ * @found: gets the answer
  * @extack: says why not
  *
  * Context: may sleep; takes the lock of the namespace's services.
@@ -528,7 +527,8 @@ static int check_payload(const struct chring_service *service,
  * needed, or is one of TCP; -ENOMEM.
  */
 int chring_service_lookup(struct net *net, const struct nlattr *name,
-			  const struct chring_flow *flow, char *replica,
+			  const struct chring_flow *flow,
+			  struct chring_found *found,
 			  struct netlink_ext_ack *extack)
 {
 	struct chring_net *cn = chring_net(net);
@@ -546,7 +546,7 @@ int chring_service_lookup(struct net *net, const struct nlattr *name,
 	if (!err)
 		err = check_payload(service, flow, extack);
 	if (!err)
-		err = chring_replica_lookup_locked(service, &resolved, replica);
+		err = chring_replica_lookup_locked(service, &resolved, found);
 	mutex_unlock(&cn->lock);
 	return err;
 }

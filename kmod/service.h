@@ -17,6 +17,7 @@
 
 struct chring_anchor;
 struct chring_flow;
+struct chring_found;
 struct net;
 struct netlink_ext_ack;
 struct nlattr;
@@ -149,7 +150,8 @@ int chring_service_set(struct net *net, const struct nlattr *name,
 int chring_service_del(struct net *net, const struct nlattr *name,
 		       struct netlink_ext_ack *extack);
 int chring_service_lookup(struct net *net, const struct nlattr *name,
-			  const struct chring_flow *flow, char *replica,
+			  const struct chring_flow *flow,
+			  struct chring_found *found,
 			  struct netlink_ext_ack *extack);
 struct chring_service *chring_service_find_locked(struct chring_net *cn,
 						  const char *name);

@@ -124,6 +124,26 @@ lookup_names_a_replica()
 	fails 3 'no replica' lookup dns from 192.0.2.1:1 to $ADDRESS
 }
 
+# A server on the one address that a client sends to is found first.
+lookup_names_a_socket_that_is_no_replicas()
+{
+	local server other ok=1
+
+	start_replicas tcp 0.0.0.0 7000 || return
+	server=$pid
+	ends 0 service add any tcp 0.0.0.0:7000 &&
+	ends 0 replica add any one pid "$server" fd "${fds[0]}" &&
+	start_replicas tcp $ADDRESS 7000 &&
+	other=$pid &&
+	fails 3 "inode $(inode_of "$other" "${fds[0]}")" \
+		lookup any from 192.0.2.1:1 to $ADDRESS &&
+	ends 0 lookup any from 192.0.2.1:1 to 127.0.0.2 &&
+	ends 0 service del any && ok=0
+	end_process "$server"
+	end_process "$other"
+	return $ok
+}
+
 replicas_are_removed()
 {
 	fails 2 'no replica' replica del web one five &&
@@ -281,6 +301,7 @@ tests=(
 	replica_is_added_by_process
 	descriptor_decides_among_several replicas_are_added_all_or_none
 	weights_are_set_all_or_none ring_is_shown lookup_names_a_replica
+	lookup_names_a_socket_that_is_no_replicas
 	replicas_are_removed replica_dies_with_the_process_that_is_watched
 	dead_replica_disappears
 	service_is_gone_when_del_is_done other_namespace_is_named

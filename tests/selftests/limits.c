@@ -10,6 +10,8 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -147,6 +149,26 @@ static bool are_steered(struct session *session, int protocol, const char *to)
 	return true;
 }
 
+/* Whom a look-up finds for a flow that no replica gets; 0 is nobody. */
+static uint64_t inode_found(struct session *session, const char *to)
+{
+	union chring_address from = { .in = address_of(HERE, PORT) };
+	union chring_address there = { .in = address_of(to, PORT) };
+	char replica[CHRING_NAME_MAX + 1];
+
+	if (chring_lookup(session->chring, "s", &from, &there, replica) ||
+	    replica[0])
+		return 0;
+	return chring_lookup_inode(session->chring);
+}
+
+static uint64_t inode_of(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) ? UINT64_MAX : status.st_ino;
+}
+
 TEST_F(limits, a_socket_on_one_address_has_the_flows_to_it)
 {
 	struct session *session = &self->session;
@@ -155,6 +177,8 @@ TEST_F(limits, a_socket_on_one_address_has_the_flows_to_it)
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(CLIENTS, flows_to(variant->protocol, HERE, fd));
 	EXPECT_EQ(0U, picks(session));
+	EXPECT_EQ(inode_of(fd), inode_found(session, HERE));
+	EXPECT_EQ(0U, inode_found(session, THERE));
 	EXPECT_TRUE(are_steered(session, variant->protocol, THERE));
 	EXPECT_FALSE(take_flow(variant->protocol, fd, 0));
 	close(fd);
@@ -171,8 +195,65 @@ TEST_F(limits, a_socket_on_a_device_has_the_flows_from_it)
 	ASSERT_EQ(0, bind_socket(fd, ANY, PORT));
 	EXPECT_EQ(CLIENTS, flows_to(variant->protocol, HERE, fd));
 	EXPECT_EQ(0U, picks(session));
+	EXPECT_EQ(inode_of(fd), inode_found(session, HERE));
 	close(fd);
 	EXPECT_TRUE(are_steered(session, variant->protocol, HERE));
+}
+
+/* Whether all users can read of a socket. */
+static bool proc_tells(int protocol, uint64_t inode)
+{
+	const char *path = protocol == IPPROTO_TCP ? "/proc/self/net/tcp" :
+						     "/proc/self/net/udp";
+	unsigned long long one;
+	bool told = false;
+	char line[512];
+	FILE *file;
+
+	file = fopen(path, "r");
+	while (file && fgets(line, sizeof(line), file))
+		told |= sscanf(line, "%*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+			       &one) == 1 && one == inode;
+	fclose(file);
+	return told;
+}
+
+TEST_F(limits, a_look_up_tells_anybody_what_proc_does)
+{
+	int fd = bound_socket(variant->protocol, HERE, PORT), status;
+	struct session session;
+	pid_t pid;
+
+	ASSERT_LE(0, fd);
+	pid = fork();
+	if (!pid) {
+		if (!become(STRANGER) || !session_open(&session))
+			_exit(1);
+		if (inode_found(&session, HERE) != inode_of(fd))
+			_exit(2);
+		_exit(proc_tells(variant->protocol, inode_of(fd)) ? 0 : 3);
+	}
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
+/* Which has the flows that no replica gets. */
+TEST_F(limits, a_look_up_tells_of_no_anchor)
+{
+	struct session *session = &self->session;
+	long end = milliseconds() + WAIT_MS;
+	struct chring_service service;
+	int i;
+
+	for (i = 0; i < REPLICAS; i++)
+		close(self->replica[i]);
+	do {
+		ASSERT_EQ(0, chring_service_get(session->chring, "s",
+						&service));
+		ASSERT_GT(end, milliseconds());
+		EXPECT_EQ(0U, inode_found(session, HERE));
+	} while (service.replicas);
+	EXPECT_EQ(0U, inode_found(session, HERE));
 }
 
 static int bind_error(int fd, const char *address)

@@ -661,6 +661,18 @@ const char *chring_none_name(uint32_t none);
 const char *chring_override_name(uint32_t override);
 
 /**
+ * chring_lookup_inode - say who would get a flow that no replica would
+ * @chring: the handle of the last look-up
+ *
+ * The kernel prefers some sockets to a service, such as those on the very
+ * address that a flow goes to where the service is on all.
+ *
+ * Return: the inode number of the socket, as in /proc/PID/fd and in ss -e; 0
+ * where a replica would get the flow, or nobody.
+ */
+uint64_t chring_lookup_inode(const struct chring *chring);
+
+/**
  * chring_key_name - a word for the type of a key
  * @type: from struct chring_key
  *

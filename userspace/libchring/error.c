@@ -61,6 +61,7 @@ static const char *const lookup_names[] = {
 	[CHRING_A_LOOKUP_LOCAL_IPV4]	= "local-ipv4",
 	[CHRING_A_LOOKUP_LOCAL_IPV6]	= "local-ipv6",
 	[CHRING_A_LOOKUP_PAYLOAD]	= "payload",
+	[CHRING_A_LOOKUP_INODE]		= "inode",
 };
 
 static const char *const lock_names[] = {

@@ -47,8 +47,12 @@ static int take_lookup(struct chring *chring, struct nlmsghdr *reply, void *arg)
 	int ret;
 
 	ret = chring_parse(chring, reply, attrs, CHRING_A_LOOKUP_MAX);
-	if (ret < 0 || !attrs[CHRING_A_LOOKUP_REPLICA])
+	if (ret < 0)
 		return ret;
+	if (attrs[CHRING_A_LOOKUP_INODE])
+		chring->inode = chring_get_uint(attrs[CHRING_A_LOOKUP_INODE]);
+	if (!attrs[CHRING_A_LOOKUP_REPLICA])
+		return 0;
 	return chring_get_name(chring, attrs[CHRING_A_LOOKUP_REPLICA], arg);
 }
 
@@ -58,6 +62,7 @@ static int do_lookup(struct chring *chring, const struct question *question,
 	struct nl_msg *msg;
 	int ret;
 
+	chring->inode = 0;
 	ret = chring_check_address(chring, question->remote);
 	if (!ret && question->local)
 		ret = chring_check_address(chring, question->local);
@@ -110,4 +115,9 @@ CHRING_EXPORT int chring_lookup_payload(struct chring *chring,
 				   "payload must be at most %d bytes: %s",
 				   CHRING_PAYLOAD_MAX, strerror(EINVAL));
 	return do_lookup(chring, &question, replica);
+}
+
+CHRING_EXPORT uint64_t chring_lookup_inode(const struct chring *chring)
+{
+	return chring->inode;
 }

@@ -17,6 +17,7 @@ struct chring {
 	struct nl_sock *sock;
 	struct nl_sock *events;		/* NULL before the first group */
 	int family;
+	uint64_t inode;			/* that the last look-up told, or 0 */
 	char error[512];
 };
 

@@ -31,6 +31,17 @@ static enum status next_payload(struct args *args, size_t *length)
 	return STATUS_DONE;
 }
 
+static enum status no_replica(const char *service, uint64_t inode)
+{
+	fprintf(stderr, "chringctl: no replica of '%s' would get the flow",
+		service);
+	if (inode)
+		fprintf(stderr, ", the socket with inode %llu would",
+			(unsigned long long)inode);
+	fputc('\n', stderr);
+	return STATUS_CONDITION;
+}
+
 enum status lookup(struct chring *chring, struct args *args)
 {
 	char replica[CHRING_NAME_MAX + 1];
@@ -72,12 +83,8 @@ enum status lookup(struct chring *chring, struct args *args)
 				    to ? &local : NULL, replica);
 	if (ret < 0)
 		return outcome(chring, ret);
-	if (!replica[0]) {
-		fprintf(stderr,
-			"chringctl: no replica of '%s' would get the flow\n",
-			service);
-		return STATUS_CONDITION;
-	}
+	if (!replica[0])
+		return no_replica(service, chring_lookup_inode(chring));
 
 	output_object_begin();
 	output_word(OUTPUT_BOTH, "replica", replica);
