@@ -263,6 +263,59 @@ TEST_F(elsewhere, handshakes_survive_their_close)
 	EXPECT_LT((uint64_t)0, now(&self->session).migrated);
 }
 
+/* Waits until one that shares no port can listen on it. */
+static int wait_for_port(int port)
+{
+	long end = milliseconds() + WAIT_MS;
+	int fd = open_socket(IPPROTO_TCP, false);
+
+	while (bind_socket(fd, HERE, port)) {
+		if (milliseconds() > end) {
+			close(fd);
+			return -1;
+		}
+		pause_ms(1);
+	}
+	return fcntl(fd, F_SETFL, O_NONBLOCK) ? -1 : fd;
+}
+
+/* It is started again on its port, and is a replica again. */
+TEST_F(elsewhere, one_that_ended_gets_its_port_back)
+{
+	struct session *session = &self->session;
+
+	close(self->server[0]);
+	self->server[0] = wait_for_port(PORT + 1);
+	ASSERT_LE(0, self->server[0]);
+	ASSERT_EQ(0, replica_new(session, "s", "r0", self->server[0]));
+	ASSERT_EQ(CLIENTS, connect_all(self->client, PORT));
+	EXPECT_LT(0, accept_all(self->server[0], PORT));
+	close_all(self->client);
+	/* Also where it was removed first */
+	ASSERT_EQ(0, ask(session,
+			 request_replica(session, CHRING_CMD_REPLICA_DEL, "s",
+					 "r0", -1, 0)));
+	close(self->server[0]);
+	self->server[0] = wait_for_port(PORT + 1);
+	EXPECT_LE(0, self->server[0]);
+}
+
+/* They leave its group as soon as a SYN-ACK is sent again. */
+TEST_F(elsewhere, handshakes_do_not_keep_the_port)
+{
+	struct session *session = &self->session;
+	int i;
+
+	for (i = 0; i < CLIENTS; i++) {
+		self->client[i] = half_open(i);
+		ASSERT_LE(0, self->client[i]);
+	}
+	close(self->server[0]);
+	self->server[0] = wait_for_port(PORT + 1);
+	ASSERT_LE(0, self->server[0]);
+	ASSERT_EQ(0, replica_new(session, "s", "r0", self->server[0]));
+}
+
 /* Their own port's connections are the kernel's affair, as without chring. */
 TEST_F(elsewhere, direct_connections_do_not_migrate)
 {

@@ -197,4 +197,57 @@ TEST(datagrams_are_refused_or_held)
 	}
 }
 
+/* Waits for one of the two; false where there is neither. */
+static bool refused_or_counted(struct session *session, int client,
+			       uint64_t before, bool *refused)
+{
+	struct pollfd event = { .fd = client, .events = POLLIN };
+	long end = milliseconds() + WAIT_MS;
+	char byte;
+
+	do {
+		if (poll(&event, 1, 1) == 1) {
+			*refused = recv(client, &byte, 1, MSG_DONTWAIT) < 0 &&
+				   errno == ECONNREFUSED;
+			return *refused &&
+			       now(session).refused == before;
+		}
+		*refused = false;
+		if (now(session).refused == before + 1)
+			return true;
+	} while (milliseconds() < end);
+	return false;
+}
+
+/* Until the sweep the kernel does not find the anchor, and refuses itself. */
+TEST(datagrams_are_held_from_the_sweep_on)
+{
+	struct sockaddr_in to = address_of(HERE, PORT);
+	uint64_t held = 0, sent = 0, refusals = 0;
+	struct session session;
+	int client, server;
+	bool refused;
+
+	ASSERT_TRUE(start(&session, HERE, IPPROTO_UDP, CHRING_NONE_HOLD));
+	server = bound_socket(IPPROTO_UDP, HERE, PORT);
+	ASSERT_EQ(0, replica_new(&session, "s", "r", server));
+	client = socket(AF_INET, SOCK_DGRAM, 0);
+	ASSERT_EQ(0, connect(client, (struct sockaddr *)&to, sizeof(to)));
+	close(server);
+	while (held < CLIENTS) {
+		ASSERT_EQ(1, send(client, "x", 1, 0));
+		sent++;
+		ASSERT_TRUE(refused_or_counted(&session, client, held,
+					       &refused));
+		/* Once one is held, all are */
+		ASSERT_TRUE(!refused || !held);
+		refusals += refused;
+		held += !refused;
+	}
+	EXPECT_EQ(sent, held + refusals);
+	close(client);
+	EXPECT_TRUE(services_gone(&session));
+	session_close(&session);
+}
+
 TEST_HARNESS_MAIN

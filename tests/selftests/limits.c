@@ -124,24 +124,23 @@ static int flows_to(int protocol, const char *to, int fd)
 	return i;
 }
 
-static uint64_t picks(struct session *session)
+static struct chring_service now(struct session *session)
 {
-	struct chring_service service;
+	struct chring_service service = {};
 
-	if (chring_service_get(session->chring, "s", &service))
-		return 0;
-	return service.picks;
+	chring_service_get(session->chring, "s", &service);
+	return service;
 }
 
 /* Starts flows that the service is to get. */
 static bool are_steered(struct session *session, int protocol, const char *to)
 {
-	uint64_t before = picks(session);
+	uint64_t before = now(session).picks;
 	long end = milliseconds() + WAIT_MS;
 
 	if (start_flows(protocol, to) != CLIENTS)
 		return false;
-	while (picks(session) < before + CLIENTS) {
+	while (now(session).picks < before + CLIENTS) {
 		if (milliseconds() > end)
 			return false;
 		pause_ms(1);
@@ -176,7 +175,7 @@ TEST_F(limits, a_socket_on_one_address_has_the_flows_to_it)
 
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(CLIENTS, flows_to(variant->protocol, HERE, fd));
-	EXPECT_EQ(0U, picks(session));
+	EXPECT_EQ(0U, now(session).picks);
 	EXPECT_EQ(inode_of(fd), inode_found(session, HERE));
 	EXPECT_EQ(0U, inode_found(session, THERE));
 	EXPECT_TRUE(are_steered(session, variant->protocol, THERE));
@@ -194,7 +193,7 @@ TEST_F(limits, a_socket_on_a_device_has_the_flows_from_it)
 				sizeof("lo")));
 	ASSERT_EQ(0, bind_socket(fd, ANY, PORT));
 	EXPECT_EQ(CLIENTS, flows_to(variant->protocol, HERE, fd));
-	EXPECT_EQ(0U, picks(session));
+	EXPECT_EQ(0U, now(session).picks);
 	EXPECT_EQ(inode_of(fd), inode_found(session, HERE));
 	close(fd);
 	EXPECT_TRUE(are_steered(session, variant->protocol, HERE));
@@ -325,6 +324,50 @@ TEST_F(limits, a_member_that_is_no_replica_has_nothing)
 	ASSERT_LE(0, fd);
 	EXPECT_TRUE(are_steered(&self->session, variant->protocol, HERE));
 	EXPECT_FALSE(take_flow(variant->protocol, fd, 0));
+}
+
+/* A flow that is refused, which its client is told. */
+static bool is_refused(int protocol, const char *to)
+{
+	struct sockaddr_in there = address_of(to, PORT);
+	struct pollfd event = { .events = POLLIN };
+	int err = 0;
+
+	event.fd = socket(AF_INET, protocol == IPPROTO_TCP ? SOCK_STREAM :
+							     SOCK_DGRAM, 0);
+	if (connect(event.fd, (struct sockaddr *)&there, sizeof(there))) {
+		err = errno;
+	} else if (protocol == IPPROTO_UDP) {
+		send(event.fd, "", 1, 0);
+		poll(&event, 1, WAIT_MS);
+		getsockopt(event.fd, SOL_SOCKET, SO_ERROR, &err,
+			   &(socklen_t){ sizeof(err) });
+	}
+	close(event.fd);
+	return err == ECONNREFUSED;
+}
+
+/* Whether the sweep has been or not, and whichever was bound first. */
+TEST_F(limits, a_member_that_is_no_replica_has_nothing_of_the_last_ones)
+{
+	struct session *session = &self->session;
+	int before = self->replica[0], after;
+	uint64_t refused = 0;
+	bool swept;
+
+	ASSERT_EQ(0, ask(session,
+			 request_replica(session, CHRING_CMD_REPLICA_DEL, "s",
+					 "r0", -1, 0)));
+	after = bound_socket(variant->protocol, ANY, PORT);
+	ASSERT_LE(0, after);
+	close(self->replica[1]);
+	do {
+		swept = !now(session).replicas;
+		ASSERT_TRUE(is_refused(variant->protocol, HERE));
+		ASSERT_EQ(++refused, now(session).refused);
+		ASSERT_FALSE(take_flow(variant->protocol, before, 0));
+		ASSERT_FALSE(take_flow(variant->protocol, after, 0));
+	} while (!swept);
 }
 
 /* A socket on both stacks that can be a replica's. */
