@@ -122,7 +122,7 @@ bench:
 .PHONY: bench-ring
 bench-ring:
 	tests/setup build bench
-	$(MAKE) -s -C tests/ring bench
+	$(MAKE) -s -C tests/ring bench COST=$(build)/bench-ring-cost.json
 	$(MAKE) -s -C tests/ring disruption JSON=$(build)/bench-ring.json
 
 .PHONY: bench-lock
