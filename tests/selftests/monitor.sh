@@ -66,7 +66,8 @@ each_change_is_a_line()
 	ends 0 replica set web one weight 3 &&
 	end_process "$pid" &&
 	wait_until not_shown web one &&
-	ends 0 service del web || return
+	ends 0 service del web && wait_until grep -q ^service-del "$files/events" &&
+	ends 0 service add next tcp $ADDRESS:$PORT || return
 	pid=$monitor
 	expect_events <<-END &&
 		service-new web tcp $ADDRESS:$PORT owner root none refuse override reattach key flow state idle replicas 0 points 0 balance even vnodes 160 slots 16384 $counts refused 0
@@ -77,8 +78,9 @@ each_change_is_a_line()
 		replica-del web one weight 3 state dead points 480 slots 16384 $counts inode $inode
 		service-set web tcp $ADDRESS:$PORT owner root none refuse override reattach key flow state removing replicas 0 points 0 balance even vnodes 160 slots 16384 $counts refused 0
 		service-del web tcp $ADDRESS:$PORT owner root none refuse override reattach key flow state removing replicas 0 points 0 balance even vnodes 160 slots 16384 $counts refused 0
+		service-new next tcp $ADDRESS:$PORT owner root none refuse override reattach key flow state idle replicas 0 points 0 balance even vnodes 160 slots 16384 $counts refused 0
 	END
-	ends_with 0 TERM
+	ends_with 0 TERM && ends 0 service del next
 }
 
 # Each event is that of the lock whatever else there is.
