@@ -55,19 +55,20 @@ static void forget_closed(struct chring_anchor *anchor)
 /**
  * chring_aside_put - a replica needs its anchor no more
  * @service: caller holds the lock of its namespace's services
- * @leaving: the replica, which has one, and is none of the service's any more
+ * @leaving: the replica, which has one; gets none
  *
  * The anchor leaves by a socket of a replica that still needs it, if any.
  *
  * Context: may sleep.
  */
 void chring_aside_put(struct chring_service *service,
-		      const struct chring_replica *leaving)
+		      struct chring_replica *leaving)
 {
 	struct chring_anchor *anchor = leaving->aside;
 	struct chring_replica *replica;
 	unsigned long index;
 
+	leaving->aside = NULL;
 	anchor->nr_replicas--;
 	xa_for_each(&service->replicas, index, replica) {
 		if (replica->aside == anchor) {

@@ -12,7 +12,7 @@ struct chring_anchor *chring_aside_get(struct chring_service *service,
 				       struct sock *sk,
 				       struct netlink_ext_ack *extack);
 void chring_aside_put(struct chring_service *service,
-		      const struct chring_replica *leaving);
+		      struct chring_replica *leaving);
 void chring_aside_retire(struct chring_service *service);
 
 #endif /* CHRING_ASIDE_H */

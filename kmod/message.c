@@ -4,6 +4,7 @@
 #include <linux/in.h>
 #include <net/netlink.h>
 
+#include "life.h"
 #include "message.h"
 #include "replica.h"
 #include "service.h"
@@ -88,6 +89,7 @@ int chring_put_service(struct sk_buff *skb, struct chring_service *service,
 	    nla_put_u32(skb, CHRING_A_SERVICE_BALANCE, service->balance) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_VNODES, service->vnodes) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_SLOTS, 1 << service->order) ||
+	    nla_put_u32(skb, CHRING_A_SERVICE_GRACE, service->grace) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_REPLICAS, service->nr_replicas) ||
 	    nla_put_u32(skb, CHRING_A_SERVICE_POINTS, service->ring.nr_points) ||
 	    nla_put_uint(skb, CHRING_A_SERVICE_PICKS, totals.picks) ||
@@ -142,8 +144,7 @@ int chring_put_replica(struct sk_buff *skb,
 	if (nla_put_string(skb, CHRING_A_REPLICA_NAME, replica->name) ||
 	    nla_put_u32(skb, CHRING_A_REPLICA_WEIGHT, replica->weight) ||
 	    nla_put_u32(skb, CHRING_A_REPLICA_STATE,
-			chring_replica_alive(replica) ?
-			CHRING_REPLICA_STATE_UP : CHRING_REPLICA_STATE_DEAD) ||
+			chring_replica_state(replica)) ||
 	    nla_put_uint(skb, CHRING_A_REPLICA_INODE, replica->inode) ||
 	    (replica->watch && nla_put_flag(skb, CHRING_A_REPLICA_WATCHED)) ||
 	    nla_put_u32(skb, CHRING_A_REPLICA_POINTS,

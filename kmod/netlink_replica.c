@@ -14,6 +14,24 @@
 /* One bit for each attribute of a replica that a request takes */
 #define TAKES(name) BIT(CHRING_A_REPLICA_##name)
 
+static int parse_life(struct chring_replica_args *args, struct nlattr **tb,
+		      struct netlink_ext_ack *extack)
+{
+	const struct nlattr *drain = tb[CHRING_A_REPLICA_DRAIN];
+	const struct nlattr *ramp = tb[CHRING_A_REPLICA_RAMP];
+
+	args->replace = tb[CHRING_A_REPLICA_REPLACE];
+	args->ramp = ramp ? nla_get_u32(ramp) : 0;
+	args->drain = drain;
+	args->drain_bound = drain ? nla_get_u32(drain) : 0;
+	args->up = tb[CHRING_A_REPLICA_UP];
+	if (!args->drain || !args->up)
+		return 0;
+	NL_SET_ERR_MSG_ATTR(extack, tb[CHRING_A_REPLICA_UP],
+			    "a replica cannot drain and be up");
+	return -EINVAL;
+}
+
 static int parse_replica(struct chring_replica_args *args,
 			 const struct nlattr *nest, unsigned long takes,
 			 struct netlink_ext_ack *extack)
@@ -50,10 +68,15 @@ static int parse_replica(struct chring_replica_args *args,
 		if (args->pidfd_attr)
 			args->pidfd = nla_get_u32(args->pidfd_attr);
 	} else if (takes & TAKES(WEIGHT)) {
-		if (NL_REQ_ATTR_CHECK(extack, nest, tb,
+		/* One of them at least */
+		if (!tb[CHRING_A_REPLICA_DRAIN] && !tb[CHRING_A_REPLICA_UP] &&
+		    NL_REQ_ATTR_CHECK(extack, nest, tb,
 				      CHRING_A_REPLICA_WEIGHT))
 			return -EINVAL;
 	}
+	err = parse_life(args, tb, extack);
+	if (err)
+		return err;
 	args->weight_attr = tb[CHRING_A_REPLICA_WEIGHT];
 	args->weight = args->weight_attr ? nla_get_u32(args->weight_attr) : 1;
 	return 0;
@@ -116,13 +139,15 @@ int chring_nl_replica_new_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	return change_replicas(skb, info,
 			       TAKES(NAME) | TAKES(FD) | TAKES(PIDFD) |
-			       TAKES(WEIGHT),
+			       TAKES(WEIGHT) | TAKES(RAMP) | TAKES(REPLACE),
 			       chring_replica_new);
 }
 
 int chring_nl_replica_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	return change_replicas(skb, info, TAKES(NAME) | TAKES(WEIGHT),
+	return change_replicas(skb, info,
+			       TAKES(NAME) | TAKES(WEIGHT) | TAKES(DRAIN) |
+			       TAKES(UP),
 			       chring_replica_set);
 }
 

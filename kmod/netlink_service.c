@@ -174,10 +174,12 @@ static int get_table(struct genl_info *info, struct chring_service_args *args)
 	const struct nlattr *balance = info->attrs[CHRING_A_SERVICE_BALANCE];
 	const struct nlattr *vnodes = info->attrs[CHRING_A_SERVICE_VNODES];
 	const struct nlattr *slots = info->attrs[CHRING_A_SERVICE_SLOTS];
+	const struct nlattr *grace = info->attrs[CHRING_A_SERVICE_GRACE];
 	const struct nlattr *seed = info->attrs[CHRING_A_SERVICE_SEED];
 
 	args->balance = balance ? nla_get_u32(balance) : CHRING_BALANCE_POLICY_EVEN;
 	args->vnodes = vnodes ? nla_get_u32(vnodes) : CHRING_VNODES_DEFAULT;
+	args->grace = grace ? nla_get_u32(grace) : CHRING_GRACE_DEFAULT;
 	args->slots = slots ? nla_get_u32(slots) : CHRING_SLOTS_DEFAULT;
 	if (!is_power_of_2(args->slots)) {
 		NL_SET_ERR_MSG_ATTR(info->extack, slots,
@@ -231,6 +233,7 @@ int chring_nl_service_set_doit(struct sk_buff *skb, struct genl_info *info)
 		.hold_attr = info->attrs[CHRING_A_SERVICE_NONE],
 		.leave_attr = info->attrs[CHRING_A_SERVICE_OVERRIDE],
 		.balance_attr = info->attrs[CHRING_A_SERVICE_BALANCE],
+		.grace_attr = info->attrs[CHRING_A_SERVICE_GRACE],
 	};
 	int err;
 
@@ -238,6 +241,7 @@ int chring_nl_service_set_doit(struct sk_buff *skb, struct genl_info *info)
 		return -EINVAL;
 	/* One of them at least */
 	if (!change.hold_attr && !change.leave_attr && !change.balance_attr &&
+	    !change.grace_attr &&
 	    GENL_REQ_ATTR_CHECK(info, CHRING_A_SERVICE_OWNER))
 		return -EINVAL;
 	err = change.owner_attr ? get_owner(info, &change.owner) : 0;
@@ -247,6 +251,8 @@ int chring_nl_service_set_doit(struct sk_buff *skb, struct genl_info *info)
 	change.leave = get_leave(change.leave_attr);
 	if (change.balance_attr)
 		change.balance = nla_get_u32(change.balance_attr);
+	if (change.grace_attr)
+		change.grace = nla_get_u32(change.grace_attr);
 	return chring_service_set(genl_info_net(info),
 				  info->attrs[CHRING_A_SERVICE_NAME], &change,
 				  info->extack);

@@ -23,13 +23,13 @@ struct net;
 struct netlink_ext_ack;
 struct nlattr;
 struct sock;
-struct work_struct;
 
 /**
  * struct chring_replica - a named member of a service
  * @member: its place on the service's ring
  * @name: unique in the service
  * @weight: share of the flows, relative to the other replicas
+ * @nr_points: virtual nodes that it has, or comes to have
  * @slots: slots of the table that it owns
  * @sk: its socket, with a reference
  * @uid: user that the socket was of when it was added
@@ -37,7 +37,13 @@ struct work_struct;
  * @port: port that the socket has while it is alive, in network order
  * @aside: anchor on that port where it is not the service's, or NULL
  * @watch: on the process that it dies with, or NULL
- * @dead: found so, and is about to be removed
+ * @dead: found so; its socket may be gone already
+ * @draining: takes no new flows, and leaves when it is idle
+ * @full: its accept queue was so when the sweep was here last
+ * @until: jiffies when grace or drain are over
+ * @drained: when no packet under way was steered to it before the drain
+ * @ramp: time that its virtual nodes come up in, 0 where all are there
+ * @since: jiffies when they began to
  * @counters: what was steered to it
  * @leaving: in a list of replicas that are removed together
  * @rcu: frees it a grace period after it left the table
@@ -46,6 +52,7 @@ struct chring_replica {
 	struct chring_member member;
 	char name[CHRING_NAME_MAX + 1];
 	u32 weight;
+	u32 nr_points;
 	u32 slots;
 	struct sock *sk;
 	kuid_t uid;
@@ -54,6 +61,12 @@ struct chring_replica {
 	struct chring_anchor *aside;
 	struct chring_watch *watch;
 	bool dead;
+	bool draining;
+	bool full;
+	unsigned long until;
+	unsigned long drained;
+	unsigned long ramp;
+	unsigned long since;
 	struct chring_counters __percpu *counters;
 	struct list_head leaving;
 	struct rcu_head rcu;
@@ -66,11 +79,17 @@ struct chring_replica {
  * @pidfd: the caller's of the process that it is to die with, where there is
  *	@pidfd_attr
  * @weight: 1 to CHRING_WEIGHT_MAX
+ * @ramp: seconds that its share comes up in, 0 for at once
+ * @replace: take the place of one of this name that is alive
+ * @drain: begin to drain, for @drain_bound seconds at most
+ * @drain_bound: see @drain
+ * @up: drain no more
  * @name_attr: where @name came from, to point at in a refusal
  * @fd_attr: where @fd came from
  * @pidfd_attr: where @pidfd came from, or NULL
  * @weight_attr: where @weight came from
  * @replica: for the service's own use
+ * @replaced: for the service's own use
  * @vnodes: for the service's own use
  */
 struct chring_replica_args {
@@ -78,11 +97,17 @@ struct chring_replica_args {
 	u32 fd;
 	u32 pidfd;
 	u32 weight;
+	u32 ramp;
+	bool replace;
+	bool drain;
+	u32 drain_bound;
+	bool up;
 	const struct nlattr *name_attr;
 	const struct nlattr *fd_attr;
 	const struct nlattr *pidfd_attr;
 	const struct nlattr *weight_attr;
 	struct chring_replica *replica;
+	struct chring_replica *replaced;
 	struct chring_vnode *vnodes;
 };
 
@@ -115,8 +140,5 @@ struct chring_replica *chring_replica_find_locked(struct chring_service *service
 int chring_replica_lookup_locked(struct chring_service *service,
 				 const struct chring_flow *flow,
 				 struct chring_found *found);
-void chring_replica_sweep(struct work_struct *work);
-void chring_replica_free_all(struct chring_net *cn,
-			     struct chring_service *service);
 
 #endif /* CHRING_REPLICA_H */

@@ -29,21 +29,21 @@ struct image {
 
 #define IMAGE_INSNS DIV_ROUND_UP(sizeof(struct image), sizeof(struct bpf_insn))
 
-typedef bool (*alive_t)(const struct sock *sk, __portpair ports);
+typedef bool (*takes_t)(const struct sock *sk, __portpair ports);
 
 /*
- * Owner and stand-in are dead, and the sweep has not been yet: any that is
- * alive, always the same for the same flow.
+ * Owner and stand-in take nothing, and the sweep has not been yet: any that
+ * does, always the same for the same flow.
  */
 static noinline const struct chring_target *
-any_alive(const struct chring_table *table, u32 hash, alive_t alive)
+any_other(const struct chring_table *table, u32 hash, takes_t takes)
 {
 	u32 n = table->nr_targets, tries = min_t(u32, n, MAX_TRIES), i;
 
 	for (i = reciprocal_scale(hash, n); tries; tries--) {
 		const struct chring_target *target = &table->target[i];
 
-		if (target->sk && alive(target->sk, target->ports))
+		if (target->sk && takes(target->sk, target->ports))
 			return target;
 		i = i + 1 < n ? i + 1 : 0;
 	}
@@ -56,22 +56,42 @@ selector_of(const struct bpf_insn *insn)
 	return ((const struct image *)insn)->selector;
 }
 
+static __always_inline const struct chring_target *
+owner_of(const struct chring_table *table, u32 hash)
+{
+	return &table->target[table->slots.owner[hash >> table->shift]];
+}
+
+/* The owner, its stand-in, or any other that takes a flow; NULL for nobody */
+static __always_inline const struct chring_target *
+who_takes(const struct chring_table *table, u32 hash, takes_t takes)
+{
+	const struct chring_target *target = owner_of(table, hash);
+
+	if (likely(takes(target->sk, target->ports)))
+		return target;
+	target = &table->target[table->slots.standin[hash >> table->shift]];
+	if (takes(target->sk, target->ports))
+		return target;
+	return any_other(table, hash, takes);
+}
+
 /*
  * Picks a socket for a SYN or a datagram (migrating_sk is NULL), or for a
  * handshake or an unaccepted connection of a listener that closed. The hash of
  * the key, and the kernel's own of addresses and ports, are the same in both
- * cases; it is the flow's point on the ring. Softirq or BH off, under
- * rcu_read_lock().
+ * cases; it is the flow's point on the ring. Who is @ready comes before who is
+ * just @alive. Softirq or BH off, under rcu_read_lock().
  */
 static __always_inline unsigned int select_sock(const void *ctx,
 						const struct bpf_insn *insn,
-						alive_t alive)
+						takes_t ready, takes_t alive)
 {
 	struct sk_reuseport_kern *reuse = (struct sk_reuseport_kern *)ctx;
 	const struct chring_selector *selector = selector_of(insn);
 	const struct chring_target *target, *owner;
 	const struct chring_table *table;
-	u32 hash, slot;
+	u32 hash;
 
 	table = rcu_dereference(selector->table);
 	if (unlikely(!table))
@@ -79,16 +99,12 @@ static __always_inline unsigned int select_sock(const void *ctx,
 
 	hash = chring_key_hash(&selector->key, reuse->skb, reuse->migrating_sk,
 			       reuse->hash);
-	slot = hash >> table->shift;
-	owner = &table->target[table->slots.owner[slot]];
-	target = owner;
-	if (unlikely(!alive(target->sk, target->ports))) {
-		target = &table->target[table->slots.standin[slot]];
-		if (!alive(target->sk, target->ports))
-			target = any_alive(table, hash, alive);
-		if (!target)
-			goto refuse;
-	}
+	owner = owner_of(table, hash);
+	target = who_takes(table, hash, ready);
+	if (!target && ready != alive)
+		target = who_takes(table, hash, alive);
+	if (!target)
+		goto refuse;
 	reuse->selected_sk = target->sk;
 
 	if (unlikely(reuse->skb == READ_ONCE(selector->probe)))
@@ -115,23 +131,23 @@ refuse:
 static noinline unsigned int select_tcp(const void *ctx,
 					const struct bpf_insn *insn)
 {
-	return select_sock(ctx, insn, chring_tcp_alive);
+	return select_sock(ctx, insn, chring_tcp_ready, chring_tcp_alive);
 }
 
 static noinline unsigned int select_udp(const void *ctx,
 					const struct bpf_insn *insn)
 {
-	return select_sock(ctx, insn, chring_udp_alive);
+	return select_sock(ctx, insn, chring_udp_alive, chring_udp_alive);
 }
 
 /*
- * The same where the key is addresses and ports, the slot's owner is alive, the
+ * The same where the key is addresses and ports, the slot's owner takes it, the
  * packet is not of a look-up and nothing migrates: false where it has to be done
  * the long way. Each datagram pays for every instruction here.
  */
 static __always_inline bool select_owner(const void *ctx,
 					 const struct bpf_insn *insn,
-					 alive_t alive)
+					 takes_t takes)
 {
 	struct sk_reuseport_kern *reuse = (struct sk_reuseport_kern *)ctx;
 	const struct chring_target *owner;
@@ -141,9 +157,9 @@ static __always_inline bool select_owner(const void *ctx,
 	table = rcu_dereference(selector_of(insn)->table);
 	if (unlikely(!table))
 		return false;
-	owner = &table->target[table->slots.owner[reuse->hash >> table->shift]];
+	owner = owner_of(table, reuse->hash);
 	sk = owner->sk;
-	if (unlikely(!alive(sk, owner->ports)))
+	if (unlikely(!takes(sk, owner->ports)))
 		return false;
 	reuse->selected_sk = sk;
 	this_cpu_inc(owner->counters->picks);
@@ -153,7 +169,7 @@ static __always_inline bool select_owner(const void *ctx,
 static unsigned int quick_tcp(const void *ctx, const struct bpf_insn *insn)
 {
 	if (likely(!((struct sk_reuseport_kern *)ctx)->migrating_sk &&
-		   select_owner(ctx, insn, chring_tcp_alive)))
+		   select_owner(ctx, insn, chring_tcp_ready)))
 		return SK_PASS;
 	return select_tcp(ctx, insn);
 }

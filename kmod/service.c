@@ -19,7 +19,9 @@
 #include <net/netns/generic.h>
 
 #include "anchor.h"
+#include "life.h"
 #include "lookup.h"
+#include "membership.h"
 #include "notify.h"
 #include "override.h"
 #include "replica.h"
@@ -181,6 +183,7 @@ service_alloc(struct net *net, const struct chring_service_args *args)
 	service->balance = args->balance;
 	service->order = ilog2(args->slots);
 	service->vnodes = args->vnodes;
+	service->grace = args->grace;
 	xa_init_flags(&service->replicas, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
 	chring_ring_init(&service->ring, &args->seed);
 	return service;
@@ -288,6 +291,8 @@ static int service_change(struct chring_net *cn,
 		service->owner = change->owner;
 	if (change->leave_attr)
 		service->leave = change->leave;
+	if (change->grace_attr)
+		service->grace = change->grace;
 	/* Packets read it */
 	if (change->hold_attr)
 		WRITE_ONCE(service->selector.hold, change->hold);
@@ -454,7 +459,7 @@ static void retire_work_fn(struct work_struct *work)
 		/* Leaked, and stays visible as what keeps the module */
 		if (chring_selector_in_use(&service->selector))
 			continue;
-		chring_replica_free_all(chring_net(service->net), service);
+		chring_members_free(chring_net(service->net), service);
 		service_free(service);
 	}
 }
@@ -558,11 +563,11 @@ static int __net_init net_init(struct net *net)
 	cn->seq = 1;
 	mutex_init(&cn->lock);
 	INIT_LIST_HEAD(&cn->services);
-	INIT_DELAYED_WORK(&cn->sweep, chring_replica_sweep);
+	INIT_DELAYED_WORK(&cn->sweep, chring_sweep);
 	return 0;
 }
 
-/* Sockets of processes keep a namespace alive: there is no replica any more. */
+/* Sockets keep a namespace alive: there is no replica that has one any more. */
 static void __net_exit net_exit_batch(struct list_head *nets)
 {
 	struct chring_service *service;

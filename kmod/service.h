@@ -57,6 +57,8 @@ struct chring_net {
  * @balance: how its tables are filled
  * @order: they have 2^@order slots
  * @vnodes: virtual nodes of a replica for each unit of its weight
+ * @grace: seconds that the slots of a dead replica stay its own
+ * @stale: its table is behind its replicas: memory was short
  * @ring: the replicas' virtual nodes
  * @replicas: &struct chring_replica, by the index that the table has of them
  * @nr_replicas: number of them
@@ -79,6 +81,8 @@ struct chring_service {
 	enum chring_balance_policy balance;
 	unsigned int order;
 	u32 vnodes;
+	u32 grace;
+	bool stale;
 	struct chring_ring ring;
 	struct xarray replicas;
 	unsigned int nr_replicas;
@@ -99,6 +103,7 @@ struct chring_service {
  * @balance: how its tables are filled
  * @slots: number of slots of its tables, a power of two
  * @vnodes: virtual nodes of a replica for each unit of its weight
+ * @grace: seconds that the slots of a dead replica stay its own
  * @seed: keys the ring
  * @name_attr: where @name came from, to point at in a refusal
  * @address_attr: where the address came from
@@ -113,6 +118,7 @@ struct chring_service_args {
 	enum chring_balance_policy balance;
 	u32 slots;
 	u32 vnodes;
+	u32 grace;
 	siphash_key_t seed;
 	const struct nlattr *name_attr;
 	const struct nlattr *address_attr;
@@ -128,6 +134,8 @@ struct chring_service_args {
  * @leave_attr: where @leave came from; NULL leaves it as it is
  * @balance: as in &struct chring_service_args, where there is @balance_attr
  * @balance_attr: where @balance came from; NULL leaves it as it is
+ * @grace: as in &struct chring_service_args, where there is @grace_attr
+ * @grace_attr: where @grace came from; NULL leaves it as it is
  */
 struct chring_service_change {
 	kuid_t owner;
@@ -138,7 +146,16 @@ struct chring_service_change {
 	const struct nlattr *leave_attr;
 	enum chring_balance_policy balance;
 	const struct nlattr *balance_attr;
+	u32 grace;
+	const struct nlattr *grace_attr;
 };
+
+/* The virtual nodes of a replica that has all of them */
+static inline u32 chring_service_points(const struct chring_service *service,
+					u32 weight)
+{
+	return weight * service->vnodes;
+}
 
 struct chring_net *chring_net(const struct net *net);
 

@@ -80,6 +80,9 @@ void chring_table_free(struct chring_table *table)
 	kvfree(table);
 }
 
+/* The socket of replicas that take no flows: nothing is ever alive about it */
+static struct sock nobody;
+
 static void table_fill(struct chring_table *table,
 		       struct chring_service *service,
 		       const struct chring_table *before)
@@ -89,7 +92,8 @@ static void table_fill(struct chring_table *table,
 	unsigned int slot;
 
 	xa_for_each(&service->replicas, index, replica) {
-		table->target[index].sk = replica->sk;
+		table->target[index].sk = replica->member.dead ? &nobody :
+								 replica->sk;
 		table->target[index].counters = replica->counters;
 		table->target[index].ports = chring_ports(replica->port);
 		replica->slots = 0;

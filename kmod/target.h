@@ -59,6 +59,22 @@ static __always_inline bool chring_udp_alive(const struct sock *sk,
 	return READ_ONCE(sk->sk_portpair) == ports;
 }
 
+/*
+ * The same of a listener that has room for one more to accept: what comes to
+ * one that has none is dropped, and the client waits.
+ */
+static __always_inline bool chring_tcp_ready(const struct sock *sk,
+					     __portpair ports)
+{
+	return chring_tcp_alive(sk, ports) && !sk_acceptq_is_full(sk);
+}
+
+/* Datagrams are not passed on: half of a conversation is none. */
+static inline bool chring_target_full(const struct sock *sk)
+{
+	return sk->sk_protocol == IPPROTO_TCP && sk_acceptq_is_full(sk);
+}
+
 bool chring_address_any(const struct chring_address *address);
 bool chring_address_dual(const struct chring_address *address);
 bool chring_address_equal(const struct chring_address *a,

@@ -30,17 +30,29 @@ static const struct netlink_range_validation chring_a_service_slots_range = {
 	.max	= CHRING_SLOTS_MAX,
 };
 
+static const struct netlink_range_validation chring_a_service_grace_range = {
+	.max	= CHRING_SECONDS_MAX,
+};
+
+static const struct netlink_range_validation chring_a_replica_ramp_range = {
+	.max	= CHRING_SECONDS_MAX,
+};
+
+static const struct netlink_range_validation chring_a_replica_drain_range = {
+	.max	= CHRING_SECONDS_MAX,
+};
+
 static const struct netlink_range_validation chring_a_lookup_remote_port_range = {
 	.min	= 1ULL,
 	.max	= 65535ULL,
 };
 
 /* Common nested types */
-const struct nla_policy chring_replica_nl_policy[CHRING_A_REPLICA_WATCHED + 1] = {
+const struct nla_policy chring_replica_nl_policy[CHRING_A_REPLICA_UP + 1] = {
 	[CHRING_A_REPLICA_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
 	[CHRING_A_REPLICA_FD] = { .type = NLA_U32, },
 	[CHRING_A_REPLICA_WEIGHT] = NLA_POLICY_RANGE(NLA_U32, 1, CHRING_WEIGHT_MAX),
-	[CHRING_A_REPLICA_STATE] = NLA_POLICY_MAX(NLA_U32, 1),
+	[CHRING_A_REPLICA_STATE] = NLA_POLICY_MAX(NLA_U32, 4),
 	[CHRING_A_REPLICA_INODE] = { .type = NLA_UINT, },
 	[CHRING_A_REPLICA_POINTS] = { .type = NLA_U32, },
 	[CHRING_A_REPLICA_SLOTS] = { .type = NLA_U32, },
@@ -49,6 +61,10 @@ const struct nla_policy chring_replica_nl_policy[CHRING_A_REPLICA_WATCHED + 1] =
 	[CHRING_A_REPLICA_PASSED_OVER] = { .type = NLA_UINT, },
 	[CHRING_A_REPLICA_PIDFD] = { .type = NLA_U32, },
 	[CHRING_A_REPLICA_WATCHED] = { .type = NLA_FLAG, },
+	[CHRING_A_REPLICA_RAMP] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_replica_ramp_range),
+	[CHRING_A_REPLICA_REPLACE] = { .type = NLA_FLAG, },
+	[CHRING_A_REPLICA_DRAIN] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_replica_drain_range),
+	[CHRING_A_REPLICA_UP] = { .type = NLA_FLAG, },
 };
 
 /* CHRING_CMD_SERVICE_NEW - do */
@@ -72,6 +88,7 @@ static const struct nla_policy chring_service_new_nl_policy[CHRING_A_SERVICE_OVE
 	[CHRING_A_SERVICE_VNODES] = NLA_POLICY_RANGE(NLA_U32, 1, CHRING_VNODES_MAX),
 	[CHRING_A_SERVICE_SLOTS] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_service_slots_range),
 	[CHRING_A_SERVICE_SEED] = NLA_POLICY_EXACT_LEN(16),
+	[CHRING_A_SERVICE_GRACE] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_service_grace_range),
 };
 
 /* CHRING_CMD_SERVICE_SET - do */
@@ -81,6 +98,7 @@ static const struct nla_policy chring_service_set_nl_policy[CHRING_A_SERVICE_OVE
 	[CHRING_A_SERVICE_NONE] = NLA_POLICY_MAX(NLA_U32, 1),
 	[CHRING_A_SERVICE_OVERRIDE] = NLA_POLICY_MAX(NLA_U32, 1),
 	[CHRING_A_SERVICE_BALANCE] = NLA_POLICY_MAX(NLA_U32, 1),
+	[CHRING_A_SERVICE_GRACE] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_service_grace_range),
 };
 
 /* CHRING_CMD_SERVICE_GET - do */

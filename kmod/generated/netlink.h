@@ -12,7 +12,7 @@
 #include <uapi/linux/chring.h>
 
 /* Common nested types */
-extern const struct nla_policy chring_replica_nl_policy[CHRING_A_REPLICA_WATCHED + 1];
+extern const struct nla_policy chring_replica_nl_policy[CHRING_A_REPLICA_UP + 1];
 
 int chring_nl_service_new_doit(struct sk_buff *skb, struct genl_info *info);
 int chring_nl_service_set_doit(struct sk_buff *skb, struct genl_info *info);

@@ -203,9 +203,11 @@ static void steer(const struct bench *bench, const int *servers)
 	int i;
 
 	for (i = 0; i < SERVERS; i++) {
-		replicas[i].name = names[i];
-		replicas[i].fd = servers[i];
-		replicas[i].weight = 1;
+		replicas[i] = (struct chring_replica_request) {
+			.name = names[i],
+			.fd = servers[i],
+			.weight = 1,
+		};
 	}
 	check(chring_service_new(chring, &service), "service");
 	check(chring_replica_new(chring, SERVICE, replicas, SERVERS),

@@ -99,6 +99,8 @@ static const struct command commands[] = {
 		{ NUMBER, CHRING_A_SERVICE_SLOTS, .optional = true,
 		  .min = CHRING_SLOTS_MIN, .max = CHRING_SLOTS_MAX },
 		{ SEED, CHRING_A_SERVICE_SEED, .optional = true },
+		{ NUMBER, CHRING_A_SERVICE_GRACE, .optional = true,
+		  .max = CHRING_SECONDS_MAX },
 	} },
 	{ CHRING_CMD_SERVICE_SET, CHRING_A_SERVICE_MAX, false, {
 		{ OLD_NAME, CHRING_A_SERVICE_NAME, .name = "idl" },
@@ -109,6 +111,8 @@ static const struct command commands[] = {
 		  .max = CHRING_OVERRIDE_POLICY_LEAVE },
 		{ NUMBER, CHRING_A_SERVICE_BALANCE, .optional = true,
 		  .max = CHRING_BALANCE_POLICY_RING },
+		{ NUMBER, CHRING_A_SERVICE_GRACE, .optional = true,
+		  .max = CHRING_SECONDS_MAX },
 	} },
 	{ CHRING_CMD_SERVICE_GET, CHRING_A_SERVICE_MAX, false, {
 		{ OLD_NAME, CHRING_A_SERVICE_NAME, .name = "svc" },
@@ -125,12 +129,18 @@ static const struct command commands[] = {
 		  .number = 1, .min = 1, .max = CHRING_WEIGHT_MAX },
 		{ NUMBER, CHRING_A_REPLICA_PIDFD, true, .optional = true,
 		  .number = THE_PIDFD, .max = ~0U },
+		{ NUMBER, CHRING_A_REPLICA_RAMP, true, .optional = true,
+		  .max = CHRING_SECONDS_MAX },
+		{ FLAG, CHRING_A_REPLICA_REPLACE, true, .optional = true },
 	} },
 	{ CHRING_CMD_REPLICA_SET, CHRING_A_REPLICAS_MAX, true, {
 		{ OLD_NAME, CHRING_A_REPLICAS_SERVICE, .name = "svc" },
 		{ OLD_NAME, CHRING_A_REPLICA_NAME, true, .name = "one" },
 		{ NUMBER, CHRING_A_REPLICA_WEIGHT, true, .number = 3,
 		  .min = 1, .max = CHRING_WEIGHT_MAX },
+		{ NUMBER, CHRING_A_REPLICA_DRAIN, true, .optional = true,
+		  .max = CHRING_SECONDS_MAX },
+		{ FLAG, CHRING_A_REPLICA_UP, true, .optional = true },
 	} },
 	{ CHRING_CMD_REPLICA_GET, CHRING_A_REPLICAS_MAX, true, {
 		{ OLD_NAME, CHRING_A_REPLICAS_SERVICE, .name = "svc" },

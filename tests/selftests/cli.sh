@@ -17,7 +17,7 @@ PORT=8000
 service_is_added_and_shown()
 {
 	json 'it == []' service show &&
-	ends 0 service add web tcp $ADDRESS:$PORT &&
+	ends 0 service add web tcp $ADDRESS:$PORT grace 0 &&
 	ends 0 service add dns udp 0.0.0.0:53 owner nobody &&
 	ends 0 service show && ends 0 service show web &&
 	grep -q web "$files/out" && ! grep -q dns "$files/out" &&
@@ -176,6 +176,41 @@ dead_replica_disappears()
 	wait_until not_shown web one
 }
 
+dead_replica_is_waited_for_in_its_grace()
+{
+	start_replicas tcp $ADDRESS $PORT &&
+	ends 0 service set web grace 3600 &&
+	json 'it[0]["grace"] == 3600' service show web &&
+	ends 0 replica add web one pid "$pid" && end_process "$pid" &&
+	wait_until is_in_state one dead && start_replicas tcp $ADDRESS $PORT &&
+	one=$pid && ends 0 replica add web one pid "$one" &&
+	is_in_state one up
+}
+
+replica_is_replaced_by_request()
+{
+	start_replicas tcp $ADDRESS $PORT || return
+	fails 2 'exists' replica add web one pid "$pid" &&
+	ends 0 replica add web one pid "$pid" replace ramp 3600 &&
+	json "it[0]['inode'] == $(inode_of "$pid" "${fds[0]}") and
+	      it[0]['state'] == 'joining'" replica show web one &&
+	ends 0 replica set web one weight 1 && is_in_state one up
+}
+
+# It has nothing to wait for.
+replica_drains_and_is_gone()
+{
+	fails 2 'no replica' replica drain web five 3 &&
+	fails 2 'no replica' replica up web five &&
+	ends 0 replica up web one && is_in_state one up &&
+	ends 0 replica drain web one && wait_until not_shown web one
+}
+
+is_in_state()	# REPLICA STATE
+{
+	chringctl replica show web "$1" | grep -qw "$2"
+}
+
 not_shown()	# SERVICE REPLICA
 {
 	! chringctl replica show "$1" "$2" >/dev/null 2>&1
@@ -303,7 +338,8 @@ tests=(
 	weights_are_set_all_or_none ring_is_shown lookup_names_a_replica
 	lookup_names_a_socket_that_is_no_replicas
 	replicas_are_removed replica_dies_with_the_process_that_is_watched
-	dead_replica_disappears
+	dead_replica_disappears dead_replica_is_waited_for_in_its_grace
+	replica_is_replaced_by_request replica_drains_and_is_gone
 	service_is_gone_when_del_is_done other_namespace_is_named
 	errors_of_the_kernel_are_told mistakes_show_the_usage help_is_given
 	nobody_may_read_only output_that_cannot_be_written_is_an_error

@@ -55,6 +55,7 @@ static bool start(struct session *session, const char *address, int protocol,
 		.local.in = address_of(address, PORT),
 		.owner = CHRING_OWNER_SELF,
 		.none = none,
+		.grace = CHRING_GRACE_NONE,
 	};
 
 	return own_netns() && session_open(session) &&

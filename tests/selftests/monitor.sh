@@ -61,7 +61,7 @@ each_change_is_a_line()
 	start_replicas tcp $ADDRESS $PORT || return
 	local inode
 	inode=$(readlink "/proc/$pid/fd/${fds[0]}" | tr -dc 0-9)
-	ends 0 service add web tcp $ADDRESS:$PORT &&
+	ends 0 service add web tcp $ADDRESS:$PORT grace 0 &&
 	ends 0 replica add web one pid "$pid" &&
 	ends 0 replica set web one weight 3 &&
 	end_process "$pid" &&
@@ -70,17 +70,104 @@ each_change_is_a_line()
 	ends 0 service add next tcp $ADDRESS:$PORT || return
 	pid=$monitor
 	expect_events <<-END &&
-		service-new web tcp $ADDRESS:$PORT owner root none refuse override reattach key flow state idle replicas 0 points 0 balance even vnodes 160 slots 16384 $counts refused 0
-		service-set web tcp $ADDRESS:$PORT owner root none refuse override reattach key flow state steering replicas 1 points 160 balance even vnodes 160 slots 16384 $counts refused 0
+		service-new web tcp $ADDRESS:$PORT owner root none refuse override reattach key flow state idle replicas 0 points 0 balance even vnodes 160 slots 16384 grace 0 $counts refused 0
+		service-set web tcp $ADDRESS:$PORT owner root none refuse override reattach key flow state steering replicas 1 points 160 balance even vnodes 160 slots 16384 grace 0 $counts refused 0
 		replica-new web one weight 1 state up points 160 slots 16384 $counts inode $inode
 		replica-set web one weight 3 state up points 480 slots 16384 $counts inode $inode
 		replica-set web one weight 3 state dead points 480 slots 16384 $counts inode $inode
 		replica-del web one weight 3 state dead points 480 slots 16384 $counts inode $inode
-		service-set web tcp $ADDRESS:$PORT owner root none refuse override reattach key flow state removing replicas 0 points 0 balance even vnodes 160 slots 16384 $counts refused 0
-		service-del web tcp $ADDRESS:$PORT owner root none refuse override reattach key flow state removing replicas 0 points 0 balance even vnodes 160 slots 16384 $counts refused 0
-		service-new next tcp $ADDRESS:$PORT owner root none refuse override reattach key flow state idle replicas 0 points 0 balance even vnodes 160 slots 16384 $counts refused 0
+		service-set web tcp $ADDRESS:$PORT owner root none refuse override reattach key flow state removing replicas 0 points 0 balance even vnodes 160 slots 16384 grace 0 $counts refused 0
+		service-del web tcp $ADDRESS:$PORT owner root none refuse override reattach key flow state removing replicas 0 points 0 balance even vnodes 160 slots 16384 grace 0 $counts refused 0
+		service-new next tcp $ADDRESS:$PORT owner root none refuse override reattach key flow state idle replicas 0 points 0 balance even vnodes 160 slots 16384 grace 30 $counts refused 0
 	END
 	ends_with 0 TERM && ends 0 service del next
+}
+
+# Has one listener with room for two connections, and accepts all that wait when
+# it is told to, by USR1; its number is then in $pid, its listener's in $inode.
+start_acceptor()
+{
+	/usr/bin/python3 -IS -c "
+import os, signal, socket
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+listener.bind(('$ADDRESS', $PORT))
+listener.listen(1)
+listener.setblocking(False)
+with open('$files/inode.new', 'w') as file:
+    print(os.fstat(listener.fileno()).st_ino, file=file)
+os.rename('$files/inode.new', '$files/inode')
+accepted = []
+while True:
+    signal.sigwait([signal.SIGUSR1])
+    try:
+        while True:
+            accepted.append(listener.accept())
+    except BlockingIOError:
+        pass
+" &
+	pid=$!
+	children+=("$pid")
+	wait_until test -e "$files/inode" && read -r inode <"$files/inode"
+}
+
+# The same of a server that does not accept.
+start_silent()
+{
+	start_replicas tcp $ADDRESS $PORT &&
+	inode=$(readlink "/proc/$pid/fd/${fds[0]}" | tr -dc 0-9)
+}
+
+# How often it was picked is the kernel's affair.
+expect_life()	# INODE INODE INODE
+{
+	local slots="slots 16384 $counts" service
+
+	sed -i 's/picks [0-9]*/picks 0/' "$files/events"
+	service="web tcp $ADDRESS:$PORT owner root none refuse override reattach key flow"
+	expect_events <<-END
+		service-new $service state idle replicas 0 points 0 balance even vnodes 160 slots 16384 grace 3600 $counts refused 0
+		service-set $service state steering replicas 1 points 10 balance even vnodes 160 slots 16384 grace 3600 $counts refused 0
+		replica-new web w1 weight 1 state joining points 10 $slots inode $1
+		replica-set web w1 weight 1 state up points 160 $slots inode $1
+		replica-set web w1 weight 1 state full points 160 $slots inode $1
+		replica-set web w1 weight 1 state up points 160 $slots inode $1
+		replica-set web w1 weight 1 state draining points 160 $slots inode $1
+		replica-set web w1 weight 1 state up points 160 $slots inode $1
+		replica-set web w1 weight 1 state up points 160 $slots inode $2
+		replica-set web w1 weight 1 state dead points 160 $slots inode $2
+		replica-set web w1 weight 1 state up points 160 $slots inode $3
+		replica-set web w1 weight 1 state draining points 160 $slots inode $3
+		replica-del web w1 weight 1 state draining points 160 $slots inode $3
+	END
+}
+
+# As in the documentation, where its lines are shortened.
+# shellcheck disable=SC2034 # those who wait only have to be there
+life_of_a_replica_is_told()
+{
+	local monitor old waiting one two three
+
+	start_monitor monitor services && monitor=$pid &&
+	ends 0 service add web tcp $ADDRESS:$PORT grace 3600 &&
+	start_acceptor && old=$pid && one=$inode &&
+	ends 0 replica add web w1 pid "$old" ramp 1 &&
+	wait_until events_are 4 || return
+	exec {waiting}<>/dev/tcp/$ADDRESS/$PORT &&
+	exec {waiting}<>/dev/tcp/$ADDRESS/$PORT &&
+	wait_until events_are 5 && kill -USR1 "$old" &&
+	wait_until events_are 6 &&
+	exec {waiting}<>/dev/tcp/$ADDRESS/$PORT &&
+	ends 0 replica drain web w1 3600 && ends 0 replica up web w1 &&
+	start_silent && two=$inode &&
+	ends 0 replica add web w1 pid "$pid" replace &&
+	end_process "$pid" && wait_until events_are 10 &&
+	start_silent && three=$inode && ends 0 replica add web w1 pid "$pid" &&
+	ends 0 replica drain web w1 && wait_until events_are 13 || return
+	pid=$monitor
+	expect_life "$one" "$two" "$three" && ends_with 0 TERM &&
+	end_process "$old" && ends 0 service del web
 }
 
 # Each event is that of the lock whatever else there is.
@@ -291,7 +378,7 @@ output_that_cannot_be_written_is_an_error()
 }
 
 tests=(
-	each_change_is_a_line each_change_is_an_object
+	each_change_is_a_line life_of_a_replica_is_told each_change_is_an_object
 	each_change_of_a_lock_is_a_line each_change_of_a_lock_is_an_object
 	without_a_word_all_are_told locks_are_not_told_to_everybody
 	indented_objects_are_objects_too loss_is_told_in_its_place

@@ -262,8 +262,11 @@ struct nl_msg *request_lookup(struct session *session, const char *service)
 int service_new(struct session *session, const char *name, int protocol,
 		const char *address, int port)
 {
-	return ask(session, request_service_new(session, name, protocol,
-						address, port));
+	struct nl_msg *msg;
+
+	msg = request_service_new(session, name, protocol, address, port);
+	nla_put_u32(msg, CHRING_A_SERVICE_GRACE, 0);
+	return ask(session, msg);
 }
 
 int replica_new(struct session *session, const char *service, const char *name,

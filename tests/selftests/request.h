@@ -79,6 +79,7 @@ struct nl_msg *request_replica(struct session *session, int cmd,
 			       int weight);
 struct nl_msg *request_lookup(struct session *session, const char *service);
 
+/* Whose dead are gone as soon as they are found. */
 int service_new(struct session *session, const char *name, int protocol,
 		const char *address, int port);
 int replica_new(struct session *session, const char *service, const char *name,

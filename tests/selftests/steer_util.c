@@ -82,6 +82,7 @@ void stage_open(struct stage *stage, int protocol, const char *local)
 	stage->local = inet_address(local, STAGE_PORT);
 	stage_clients(stage, ipv6 ? "::1" : "127.0.0.1");
 	stage->service = STAGE_SERVICE;
+	stage->grace = CHRING_GRACE_NONE;
 	stage->tally = mmap(NULL, sizeof(*stage->tally), PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (stage->tally == MAP_FAILED)
@@ -132,6 +133,7 @@ int service_add(struct stage *stage)
 		.key = stage->key,
 		.owner = CHRING_OWNER_SELF,
 		.balance = stage->balance,
+		.grace = stage->grace,
 	};
 
 	return shown(stage, chring_service_new(stage->chring, &request));
@@ -194,9 +196,11 @@ int replicas_add(struct stage *stage, unsigned int servers)
 	for (i = 0; i < MAX_SERVERS; i++) {
 		if (!(servers & 1 << i))
 			continue;
-		requests[n].name = replica_name(i);
-		requests[n].fd = server_socket_copy(stage, i);
-		requests[n++].weight = stage->server[i].weight;
+		requests[n++] = (struct chring_replica_request) {
+			.name = replica_name(i),
+			.fd = server_socket_copy(stage, i),
+			.weight = stage->server[i].weight,
+		};
 	}
 	ret = chring_replica_new(stage->chring, stage->service, requests, n);
 	for (i = 0; i < n; i++)

@@ -85,6 +85,7 @@ struct tally {
  * @key: what the service goes by
  * @service: name of the service
  * @balance: CHRING_BALANCE_...
+ * @grace: of the service; none, so that the dead are soon gone
  * @chring: handle of the network namespace
  * @replicas: bit n is set while server n is to be a replica
  * @server: the servers
@@ -104,6 +105,7 @@ struct stage {
 	struct chring_key key;
 	const char *service;
 	uint32_t balance;
+	uint32_t grace;
 	struct chring *chring;
 	unsigned int replicas;
 	struct server server[MAX_SERVERS];

@@ -93,7 +93,7 @@ class Scenario:
         assert self.chring.dump('service-get', {}) == []
         self.chring.do('service-new', {
             'name': 'dns', 'protocol': 'udp', 'local-ipv4': HOST,
-            'local-port': PORT, 'none': 'hold'})
+            'local-port': PORT, 'none': 'hold', 'grace': 0})
         service = self.service()
         assert service['state'] == 'idle' and service['none'] == 'hold'
         assert service['protocol'] == 'udp', service

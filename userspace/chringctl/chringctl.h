@@ -37,6 +37,8 @@ enum status replica_add(struct chring *chring, struct args *args);
 enum status replica_adopt(struct chring *chring, struct args *args);
 enum status replica_show(struct chring *chring, struct args *args);
 enum status replica_set(struct chring *chring, struct args *args);
+enum status replica_drain(struct chring *chring, struct args *args);
+enum status replica_up(struct chring *chring, struct args *args);
 enum status replica_del(struct chring *chring, struct args *args);
 enum status ring_show(struct chring *chring, struct args *args);
 enum status lookup(struct chring *chring, struct args *args);

@@ -66,6 +66,12 @@ extern "C" {
 /* Length of a seed, in bytes. */
 #define CHRING_SEED_SIZE	16
 
+/* Longest grace, ramp or drain, in seconds. */
+#define CHRING_SECONDS_MAX	86400
+
+/* In place of the grace of a service that is to be made: none. */
+#define CHRING_GRACE_NONE	((uint32_t)-1)
+
 /* In place of a user id: the user who asks. */
 #define CHRING_OWNER_SELF	((uid_t)-1)
 
@@ -146,6 +152,9 @@ enum {
 enum {
 	CHRING_REPLICA_UP,		/* takes new flows */
 	CHRING_REPLICA_DEAD,		/* its socket is gone, and soon it is */
+	CHRING_REPLICA_DRAINING,	/* takes none, and goes when it is idle */
+	CHRING_REPLICA_FULL,		/* takes none until there is room */
+	CHRING_REPLICA_JOINING,		/* takes some, and more and more */
 };
 
 /**
@@ -163,6 +172,7 @@ enum {
  * @balance: CHRING_BALANCE_...; a later kernel may have more
  * @vnodes: virtual nodes of a replica for each unit of its weight
  * @slots: slots of its table
+ * @grace: seconds that the slots of a dead replica stay its own
  * @seed: keys the hash that makes virtual nodes out of names
  * @has_seed: whether @seed is told: that needs CAP_NET_ADMIN in the user
  *	namespace that owns the network namespace
@@ -191,6 +201,7 @@ struct chring_service {
 	uint32_t balance;
 	uint32_t vnodes;
 	uint32_t slots;
+	uint32_t grace;
 	uint8_t seed[CHRING_SEED_SIZE];
 	bool has_seed;
 	uint32_t replicas;
@@ -217,6 +228,8 @@ struct chring_service {
  *	CHRING_VNODES_MAX; 0 is the default, 160
  * @slots: slots of its table, a power of two, CHRING_SLOTS_MIN to
  *	CHRING_SLOTS_MAX; 0 is the default, 16384
+ * @grace: seconds that the slots of a dead replica stay its own, should it come
+ *	back, 1 to CHRING_SECONDS_MAX, or CHRING_GRACE_NONE; 0 is the default, 30
  * @seed: CHRING_SEED_SIZE bytes, for rings that are the same on several hosts;
  *	NULL is a random one
  */
@@ -232,6 +245,7 @@ struct chring_service_request {
 	uint32_t balance;
 	uint32_t vnodes;
 	uint32_t slots;
+	uint32_t grace;
 	const uint8_t *seed;
 };
 
@@ -248,7 +262,8 @@ struct chring_service_request {
  * @slots: slots of the table that it owns
  * @picks: times it was picked for a SYN or a datagram
  * @migrated: handshakes and unaccepted connections it took over
- * @passed_over: times it was passed over because its socket was dead
+ * @passed_over: times it was passed over because its socket was dead, or full,
+ *	or draining
  */
 struct chring_replica {
 	char service[CHRING_NAME_MAX + 1];
@@ -273,12 +288,18 @@ struct chring_replica {
  * @weight: 1 to CHRING_WEIGHT_MAX; 0 in chring_replica_new() is the default, 1
  * @watch: a process that the replica is to die with, even where its socket lives
  *	on in another, or 0. chring_replica_set() does not look at it.
+ * @ramp: of chring_replica_new(): seconds in which its share comes up, 0 to
+ *	CHRING_SECONDS_MAX
+ * @replace: of chring_replica_new(): take the place of a replica of this name,
+ *	whose socket gets no new flows from then on
  */
 struct chring_replica_request {
 	const char *name;
 	int fd;
 	uint32_t weight;
 	pid_t watch;
+	uint32_t ramp;
+	bool replace;
 };
 
 /**
@@ -402,6 +423,20 @@ int chring_service_set_balance(struct chring *chring, const char *name,
 			       uint32_t balance);
 
 /**
+ * chring_service_set_grace - change how long the dead are waited for
+ * @chring: an open handle
+ * @name: the service
+ * @grace: seconds, 0 to CHRING_SECONDS_MAX; for those who die from now on
+ *
+ * Needs CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ *
+ * Return: 0; -ENOENT where there is no such service; -ERANGE for more than may
+ * be; -EPERM without the privilege.
+ */
+int chring_service_set_grace(struct chring *chring, const char *name,
+			     uint32_t grace);
+
+/**
  * chring_service_get - read one service
  * @chring: an open handle
  * @name: the service
@@ -503,6 +538,38 @@ int chring_replica_new(struct chring *chring, const char *service,
 int chring_replica_set(struct chring *chring, const char *service,
 		       const struct chring_replica_request *replicas,
 		       size_t count);
+
+/**
+ * chring_replica_drain - let a replica go when it is idle
+ * @chring: an open handle
+ * @service: the service
+ * @name: the replica
+ * @seconds: how long to wait for that at most, 0 to CHRING_SECONDS_MAX
+ *
+ * It gets no new flows; it goes when nothing waits to be accepted or read, and
+ * then CHRING_EVENT_REPLICA_DEL tells.
+ *
+ * Needs the privilege of chring_replica_set().
+ *
+ * Return: as chring_replica_set().
+ */
+int chring_replica_drain(struct chring *chring, const char *service,
+			 const char *name, uint32_t seconds);
+
+/**
+ * chring_replica_up - give flows again to a replica that is draining
+ * @chring: an open handle
+ * @service: the service
+ * @name: the replica
+ *
+ * It has the flows that it had.
+ *
+ * Needs the privilege of chring_replica_set().
+ *
+ * Return: as chring_replica_set(); -EBUSY where it is dead.
+ */
+int chring_replica_up(struct chring *chring, const char *service,
+		      const char *name);
 
 /**
  * chring_replica_get - read one replica

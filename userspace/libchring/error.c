@@ -39,6 +39,7 @@ static const char *const service_names[] = {
 	[CHRING_A_SERVICE_VNODES]	= "vnodes",
 	[CHRING_A_SERVICE_SEED]		= "seed",
 	[CHRING_A_SERVICE_OVERRIDE]	= "override",
+	[CHRING_A_SERVICE_GRACE]	= "grace",
 };
 
 static const char *const replica_names[] = {
@@ -46,6 +47,10 @@ static const char *const replica_names[] = {
 	[CHRING_A_REPLICA_FD]		= "fd",
 	[CHRING_A_REPLICA_WEIGHT]	= "weight",
 	[CHRING_A_REPLICA_PIDFD]	= "pidfd",
+	[CHRING_A_REPLICA_RAMP]		= "ramp",
+	[CHRING_A_REPLICA_REPLACE]	= "replace",
+	[CHRING_A_REPLICA_DRAIN]	= "drain",
+	[CHRING_A_REPLICA_UP]		= "up",
 };
 
 static const char *const replicas_names[] = {

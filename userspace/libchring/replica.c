@@ -13,6 +13,9 @@ CHRING_EXPORT const char *chring_replica_state_name(uint32_t state)
 	static const char *const names[] = {
 		[CHRING_REPLICA_UP]	= "up",
 		[CHRING_REPLICA_DEAD]	= "dead",
+		[CHRING_REPLICA_DRAINING] = "draining",
+		[CHRING_REPLICA_FULL]	= "full",
+		[CHRING_REPLICA_JOINING] = "joining",
 	};
 
 	return state < CHRING_ARRAY_SIZE(names) ? names[state] : "unknown";
@@ -38,7 +41,7 @@ static int service_request(struct chring *chring, struct nl_msg **msg, int cmd,
 static size_t replica_size(const char *name)
 {
 	return nla_total_size(chring_name_size(name) +
-			      3 * nla_total_size(sizeof(uint32_t)));
+			      5 * nla_total_size(sizeof(uint32_t)));
 }
 
 static int begin_replica(struct chring *chring, struct nl_msg *msg,
@@ -79,6 +82,12 @@ static int put_replica(struct chring *chring, struct nl_msg *msg, int cmd,
 	    nla_put_u32(msg, CHRING_A_REPLICA_WEIGHT, replica->weight) < 0)
 		return chring_fail_nomem(chring);
 	if (pidfd >= 0 && nla_put_u32(msg, CHRING_A_REPLICA_PIDFD, pidfd) < 0)
+		return chring_fail_nomem(chring);
+	if (is_new && replica->ramp &&
+	    nla_put_u32(msg, CHRING_A_REPLICA_RAMP, replica->ramp) < 0)
+		return chring_fail_nomem(chring);
+	if (is_new && replica->replace &&
+	    nla_put_flag(msg, CHRING_A_REPLICA_REPLACE) < 0)
 		return chring_fail_nomem(chring);
 	nla_nest_end(msg, nest);
 	return 0;
@@ -167,6 +176,44 @@ chring_replica_set(struct chring *chring, const char *service,
 {
 	return change_replicas(chring, CHRING_CMD_REPLICA_SET, service,
 			       replicas, NULL, count);
+}
+
+/* Drains a replica for up to @seconds or, without these, no more. */
+static int set_drain(struct chring *chring, const char *service,
+		     const char *name, const uint32_t *seconds)
+{
+	struct nlattr *nest;
+	struct nl_msg *msg;
+	int ret;
+
+	ret = service_request(chring, &msg, CHRING_CMD_REPLICA_SET, NLM_F_ACK,
+			      service, replica_size(name));
+	if (ret < 0)
+		return ret;
+	ret = begin_replica(chring, msg, name, &nest);
+	if (!ret && (seconds ?
+		     nla_put_u32(msg, CHRING_A_REPLICA_DRAIN, *seconds) :
+		     nla_put_flag(msg, CHRING_A_REPLICA_UP)) < 0)
+		ret = chring_fail_nomem(chring);
+	if (ret < 0) {
+		nlmsg_free(msg);
+		return ret;
+	}
+	nla_nest_end(msg, nest);
+	return chring_do(chring, msg, NULL, NULL);
+}
+
+CHRING_EXPORT int chring_replica_drain(struct chring *chring,
+				       const char *service, const char *name,
+				       uint32_t seconds)
+{
+	return set_drain(chring, service, name, &seconds);
+}
+
+CHRING_EXPORT int chring_replica_up(struct chring *chring, const char *service,
+				    const char *name)
+{
+	return set_drain(chring, service, name, NULL);
 }
 
 CHRING_EXPORT int chring_replica_del(struct chring *chring, const char *service,

@@ -67,11 +67,16 @@ static int named_request(struct chring *chring, struct nl_msg **msg, int cmd,
 static int put_table(struct chring *chring, struct nl_msg *msg,
 		     const struct chring_service_request *request)
 {
+	bool none = request->grace == CHRING_GRACE_NONE;
+	uint32_t grace = none ? 0 : request->grace;
+
 	if (nla_put_u32(msg, CHRING_A_SERVICE_BALANCE, request->balance) < 0 ||
 	    (request->vnodes &&
 	     nla_put_u32(msg, CHRING_A_SERVICE_VNODES, request->vnodes) < 0) ||
 	    (request->slots &&
 	     nla_put_u32(msg, CHRING_A_SERVICE_SLOTS, request->slots) < 0) ||
+	    (request->grace &&
+	     nla_put_u32(msg, CHRING_A_SERVICE_GRACE, grace) < 0) ||
 	    (request->seed &&
 	     nla_put(msg, CHRING_A_SERVICE_SEED, CHRING_SEED_SIZE,
 		     request->seed) < 0))
@@ -131,7 +136,7 @@ CHRING_EXPORT int chring_service_new(struct chring *chring,
 
 	ret = named_request(chring, &msg, CHRING_CMD_SERVICE_NEW, NLM_F_ACK,
 			    request->name,
-			    10 * nla_total_size(sizeof(uint32_t)) +
+			    11 * nla_total_size(sizeof(uint32_t)) +
 			    nla_total_size(CHRING_SEED_SIZE) +
 			    chring_address_size() + chring_key_size());
 	if (ret < 0)
@@ -188,6 +193,12 @@ CHRING_EXPORT int chring_service_set_balance(struct chring *chring,
 	return set_number(chring, name, CHRING_A_SERVICE_BALANCE, balance);
 }
 
+CHRING_EXPORT int chring_service_set_grace(struct chring *chring,
+					   const char *name, uint32_t grace)
+{
+	return set_number(chring, name, CHRING_A_SERVICE_GRACE, grace);
+}
+
 static void parse_table(struct nlattr *const *attrs,
 			struct chring_service *service)
 {
@@ -196,6 +207,7 @@ static void parse_table(struct nlattr *const *attrs,
 	service->balance = chring_get_uint(attrs[CHRING_A_SERVICE_BALANCE]);
 	service->vnodes = chring_get_uint(attrs[CHRING_A_SERVICE_VNODES]);
 	service->slots = chring_get_uint(attrs[CHRING_A_SERVICE_SLOTS]);
+	service->grace = chring_get_uint(attrs[CHRING_A_SERVICE_GRACE]);
 	service->has_seed = seed && nla_len(seed) == CHRING_SEED_SIZE;
 	if (service->has_seed)
 		memcpy(service->seed, nla_data(seed), CHRING_SEED_SIZE);

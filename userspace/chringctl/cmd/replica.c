@@ -7,12 +7,17 @@
 #include "chringctl.h"
 #include "output.h"
 
+/* How long a drain may take where nobody says. */
+#define DRAIN_SECONDS 30
+
 /* A replica as the words say it; 0 and -1 stand for what they do not say. */
 struct wanted {
 	const char *name;
 	uint32_t pid;
 	uint32_t weight;
 	uint32_t watch;
+	uint32_t ramp;
+	bool replace;
 	int fd;
 	union chring_address at;
 };
@@ -43,6 +48,8 @@ static enum status next_wanted(struct args *args, struct wanted *wanted)
 	wanted->pid = 0;
 	wanted->weight = 0;
 	wanted->watch = 0;
+	wanted->ramp = 0;
+	wanted->replace = false;
 	wanted->fd = -1;
 	wanted->at.sa.sa_family = AF_UNSPEC;
 
@@ -66,6 +73,13 @@ static enum status next_wanted(struct args *args, struct wanted *wanted)
 			given = wanted->watch;
 			status = next_number(args, "watch", 1, INT_MAX,
 					     &wanted->watch);
+		} else if (take_word(args, "ramp")) {
+			given = wanted->ramp;
+			status = next_number(args, "ramp", 1,
+					     CHRING_SECONDS_MAX, &wanted->ramp);
+		} else if (take_word(args, "replace")) {
+			given = wanted->replace;
+			wanted->replace = true;
 		} else {
 			break;
 		}
@@ -89,7 +103,7 @@ static enum status check_for_add(const struct wanted *wanted)
 static enum status check_for_set(const struct wanted *wanted)
 {
 	if (wanted->pid || wanted->watch || wanted->fd >= 0 ||
-	    wanted->at.sa.sa_family)
+	    wanted->at.sa.sa_family || wanted->ramp || wanted->replace)
 		return mistake("only the weight of replica '%s' can be set",
 			       wanted->name);
 	if (!wanted->weight)
@@ -132,6 +146,8 @@ requests_of(const struct wanted_list *list)
 		requests[i].name = list->items[i].name;
 		requests[i].weight = list->items[i].weight;
 		requests[i].watch = list->items[i].watch;
+		requests[i].ramp = list->items[i].ramp;
+		requests[i].replace = list->items[i].replace;
 		requests[i].fd = -1;
 	}
 	return requests;
@@ -221,6 +237,58 @@ enum status replica_set(struct chring *chring, struct args *args)
 		ret = chring_replica_set(chring, service, requests, list.count);
 	free(requests);
 	free(list.items);
+	return outcome(chring, ret);
+}
+
+/* SERVICE NAME, and what else there may be. */
+static enum status next_replica(struct args *args, const char **service,
+				const char **name)
+{
+	enum status status;
+
+	status = next_word(args, "SERVICE", service);
+	return status ? status : next_word(args, "NAME", name);
+}
+
+enum status replica_drain(struct chring *chring, struct args *args)
+{
+	uint32_t seconds = DRAIN_SECONDS;
+	const char *service;
+	enum status status;
+	const char *name;
+	int ret;
+
+	status = next_replica(args, &service, &name);
+	if (!status && args->left)
+		status = next_number(args, "SECONDS", 0, CHRING_SECONDS_MAX,
+				     &seconds);
+	if (!status)
+		status = no_more_words(args);
+	if (status)
+		return status;
+
+	ret = chring_open(chring);
+	if (!ret)
+		ret = chring_replica_drain(chring, service, name, seconds);
+	return outcome(chring, ret);
+}
+
+enum status replica_up(struct chring *chring, struct args *args)
+{
+	const char *service;
+	enum status status;
+	const char *name;
+	int ret;
+
+	status = next_replica(args, &service, &name);
+	if (!status)
+		status = no_more_words(args);
+	if (status)
+		return status;
+
+	ret = chring_open(chring);
+	if (!ret)
+		ret = chring_replica_up(chring, service, name);
 	return outcome(chring, ret);
 }
 

@@ -77,9 +77,20 @@ static enum status next_seed(struct args *args, uint8_t *seed)
 	return STATUS_DONE;
 }
 
+/* In a request for a new service 0 is the default. */
+static enum status next_grace(struct args *args, uint32_t *grace)
+{
+	enum status status;
+
+	status = next_number(args, "grace", 0, CHRING_SECONDS_MAX, grace);
+	if (!status && !*grace)
+		*grace = CHRING_GRACE_NONE;
+	return status;
+}
+
 enum setting {
 	SET_V6ONLY, SET_OWNER, SET_NONE, SET_OVERRIDE, SET_KEY, SET_BALANCE,
-	SET_VNODES, SET_SLOTS, SET_SEED, NR_SETTINGS
+	SET_VNODES, SET_SLOTS, SET_SEED, SET_GRACE, NR_SETTINGS
 };
 
 /* What follows the address: each once at most, in any order. */
@@ -89,7 +100,7 @@ static enum status next_setting(struct args *args,
 {
 	static const char *const words[NR_SETTINGS] = {
 		"v6only", "owner", "none", "override", "key", "balance",
-		"vnodes", "slots", "seed"
+		"vnodes", "slots", "seed", "grace"
 	};
 	unsigned int setting = 0;
 
@@ -117,6 +128,8 @@ static enum status next_setting(struct args *args,
 	case SET_SLOTS:
 		return next_number(args, "slots", CHRING_SLOTS_MIN,
 				   CHRING_SLOTS_MAX, &request->slots);
+	case SET_GRACE:
+		return next_grace(args, &request->grace);
 	case SET_SEED:
 		request->seed = seed;
 		return next_seed(args, seed);
@@ -172,8 +185,12 @@ enum status service_set(struct chring *chring, struct args *args)
 	} else if (take_word(args, "balance")) {
 		set = chring_service_set_balance;
 		status = next_balance(args, &value);
+	} else if (take_word(args, "grace")) {
+		set = chring_service_set_grace;
+		status = next_number(args, "grace", 0, CHRING_SECONDS_MAX,
+				     &value);
 	} else {
-		return mistake("what to set is missing: owner, none, override or balance");
+		return mistake("what to set is missing: owner, none, override, balance or grace");
 	}
 	if (!status)
 		status = no_more_words(args);
@@ -277,6 +294,7 @@ void service_values(const struct chring_service *service)
 		      chring_balance_name(service->balance));
 	output_number(OUTPUT_BOTH, "vnodes", service->vnodes);
 	output_number(OUTPUT_BOTH, "slots", service->slots);
+	output_number(OUTPUT_BOTH, "grace", service->grace);
 	print_seed(service);
 	output_break();
 	output_number(OUTPUT_BOTH, "picks", service->picks);

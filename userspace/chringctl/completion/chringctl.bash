@@ -15,7 +15,7 @@ _chringctl_keys()	# OBJECT VERB PREVIOUS-WORD
 {
 	case "$1 $2 $3" in
 	*" pid" | *" fd" | *" at" | *" prefix" | *" weight" | *" watch" | *" from" | *" to" | \
-	*" vnodes" | *" slots" | *" seed")
+	*" vnodes" | *" slots" | *" seed" | *" grace" | *" ramp")
 		return ;;
 	*" owner")
 		compgen -u ;;
@@ -42,11 +42,11 @@ _chringctl_keys()	# OBJECT VERB PREVIOUS-WORD
 	*" balance")
 		echo even ring ;;
 	"service add"*)
-		echo v6only owner none override key balance vnodes slots seed ;;
+		echo v6only owner none override key balance vnodes slots seed grace ;;
 	"service set"*)
-		echo owner none override balance ;;
+		echo owner none override balance grace ;;
 	"replica add"*)
-		echo pid fd at weight watch ;;
+		echo pid fd at weight watch ramp replace ;;
 	"replica adopt"*)
 		echo pid prefix weight ;;
 	"replica set"*)
@@ -82,7 +82,7 @@ _chringctl_words()	# the words before the one to complete, in ${words[@]}
 	elif [ "$count" = 1 ]; then
 		case $object in
 		service) echo add show set del help ;;
-		replica) echo add adopt show set del help ;;
+		replica) echo add adopt show set drain up del help ;;
 		ring) echo show help ;;
 		lock) echo run show add set del break help ;;
 		esac

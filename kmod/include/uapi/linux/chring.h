@@ -17,6 +17,8 @@
 #define CHRING_SLOTS_MAX	65536
 #define CHRING_SLOTS_DEFAULT	16384
 #define CHRING_KEY_LENGTH_MAX	64
+#define CHRING_SECONDS_MAX	86400
+#define CHRING_GRACE_DEFAULT	30
 
 /**
  * enum chring_protocol - Transport protocol of a service.
@@ -106,11 +108,19 @@ enum chring_key_type {
  * @CHRING_REPLICA_STATE_UP: The socket takes new flows.
  * @CHRING_REPLICA_STATE_DEAD: The socket was closed or shut down, or the
  *   process has ended that the replica dies with; its flows go to the
- *   stand-ins, and the replica is about to be removed.
+ *   stand-ins. The replica is removed when the service's grace is over.
+ * @CHRING_REPLICA_STATE_DRAINING: It gets no new flows, and is removed when
+ *   nothing waits to be accepted or read, or when the time for that is over.
+ * @CHRING_REPLICA_STATE_FULL: Its accept queue is full; new connections go to
+ *   the stand-ins until there is room.
+ * @CHRING_REPLICA_STATE_JOINING: It is up, and its share is still rising.
  */
 enum chring_replica_state {
 	CHRING_REPLICA_STATE_UP,
 	CHRING_REPLICA_STATE_DEAD,
+	CHRING_REPLICA_STATE_DRAINING,
+	CHRING_REPLICA_STATE_FULL,
+	CHRING_REPLICA_STATE_JOINING,
 };
 
 /**
@@ -156,6 +166,7 @@ enum {
 	CHRING_A_SERVICE_BALANCE,
 	CHRING_A_SERVICE_VNODES,
 	CHRING_A_SERVICE_SEED,
+	CHRING_A_SERVICE_GRACE,
 	CHRING_A_SERVICE_REPLICAS,
 	CHRING_A_SERVICE_POINTS,
 	CHRING_A_SERVICE_PICKS,
@@ -181,6 +192,10 @@ enum {
 	CHRING_A_REPLICA_PASSED_OVER,
 	CHRING_A_REPLICA_PIDFD,
 	CHRING_A_REPLICA_WATCHED,
+	CHRING_A_REPLICA_RAMP,
+	CHRING_A_REPLICA_REPLACE,
+	CHRING_A_REPLICA_DRAIN,
+	CHRING_A_REPLICA_UP,
 
 	__CHRING_A_REPLICA_MAX,
 	CHRING_A_REPLICA_MAX = (__CHRING_A_REPLICA_MAX - 1)
