@@ -159,12 +159,18 @@ name_that_is_taken_is_refused()
 
 replaced_one_gets_no_more_and_its_end_is_no_matter()
 {
-	local first first_server second second_server before
+	local first first_server second second_server before monitor
 
 	start_server keep web w2 && keep=$pid &&
-	start_server one web w1 && first=$pid && first_server=$server &&
+	start_server one web w1 && first=$pid && first_server=$server || return
+	chringctl monitor services >"$files/events" &
+	monitor=$!
+	children+=("$monitor")
+	wait_until events_are_told &&
 	before=$(slots) && start_server two web w1 replace &&
 	second=$pid && second_server=$server &&
+	wait_until grep -q '^replica-set web w1' "$files/events" &&
+	! grep -q '^replica-del' "$files/events" && kill "$monitor" &&
 	! differs slots "$before" "$(slots)" && kill -0 "$first_server" &&
 	[ "$first_server" != "$second_server" ] &&
 	ends 0 replica del web w2 && answers two && answers two &&
@@ -172,6 +178,11 @@ replaced_one_gets_no_more_and_its_end_is_no_matter()
 	json '[r["name"] for r in it] == ["w1"]' replica show web &&
 	answers two && kill -TERM "$second" && ended "$second" 42 &&
 	kill -TERM "$keep" && ended "$keep" 42 && nothing_shown
+}
+
+events_are_told()
+{
+	awk 'NR > 1 && $4 != "00000000" { n++ } END { exit !n }' /proc/net/netlink
 }
 
 slots()
@@ -207,6 +218,7 @@ listeners()	# NUMBER: with the anchor
 
 runner_that_is_killed_leaves_the_replica_to_the_command()
 {
+	ends 0 service set web grace 0 &&
 	start_server one web w1 && kill -KILL "$pid" && ended "$pid" 137 &&
 	answers one && json 'len(it) == 1' replica show web &&
 	kill -KILL "$server" && wait_until nothing_shown 2>/dev/null

@@ -4,13 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "chringctl.h"
-
-/* How often to look whether a dead replica has left its name. */
-#define CORPSE_POLL_NS (20 * 1000 * 1000)
 
 struct job {
 	const char *service;
@@ -88,17 +84,8 @@ static enum status make_socket(const struct chring_service *service,
 	return STATUS_DONE;
 }
 
-/* Flows of the one before go to others for the moment that it takes. */
-static int remove_predecessor(struct chring *chring, const struct job *job)
-{
-	int ret;
-
-	ret = chring_replica_del(chring, job->service, &job->name, 1);
-	return ret == -ENOENT ? 0 : ret;
-}
-
-/* Whether the name is only taken until the module has seen to its last one. */
-static bool taken_by_corpse(struct chring *chring, const struct job *job)
+/* Whether who had the name is no longer there to have it. */
+static bool is_free_since(struct chring *chring, const struct job *job)
 {
 	struct chring_replica replica;
 	int ret;
@@ -110,27 +97,20 @@ static bool taken_by_corpse(struct chring *chring, const struct job *job)
 static enum status enter(struct chring *chring, const struct job *job)
 {
 	const struct chring_replica_request request = {
-		.name	= job->name,
-		.fd	= job->fd,
-		.weight	= job->weight,
+		.name		= job->name,
+		.fd		= job->fd,
+		.weight		= job->weight,
+		.replace	= job->replace,
 	};
-	const struct timespec pause = { .tv_nsec = CORPSE_POLL_NS };
 	int ret;
 
-	if (job->replace) {
-		ret = remove_predecessor(chring, job);
-		if (ret < 0)
-			return outcome(chring, ret);
-	}
-	for (;;) {
+	do {
 		ret = chring_replica_new(chring, job->service, &request, 1);
 		if (ret != -EEXIST)
 			return outcome(chring, ret);
-		if (!taken_by_corpse(chring, job))
-			return failure("there is a replica '%s' already (try: replace)",
-				       job->name);
-		nanosleep(&pause, NULL);
-	}
+	} while (is_free_since(chring, job));
+	return failure("there is a replica '%s' already (try: replace)",
+		       job->name);
 }
 
 /* The command may have left its socket to others; another may have the name. */
