@@ -61,7 +61,7 @@ steering_service_holds_the_module()	# tcp|udp
 	server=$pid
 	start_traffic "$1" $ADDRESS $PORT
 	traffic=$pid
-	chringctl service add s "$1" $ADDRESS:$PORT &&
+	chringctl service add s "$1" $ADDRESS:$PORT grace 0 &&
 	chringctl replica add s a pid "$server" fd "${fds[0]}" \
 				b pid "$server" fd "${fds[1]}" &&
 	unload_is_refused &&
