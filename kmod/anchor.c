@@ -34,9 +34,8 @@
 
 /*
  * The anchor's socket filter: lets nothing in, before anything is made of it.
- * What comes here is what the selector holds; and of what it refuses datagrams
- * to a service on any address, for which the kernel looks again without asking
- * the selector.
+ * What comes here is what the selector holds; and while there are no replicas,
+ * datagrams of look-ups that do not ask the selector, such as TPROXY's.
  */
 static unsigned int refuse_all(const void *ctx, const struct bpf_insn *insn)
 {
