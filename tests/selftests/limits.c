@@ -236,14 +236,18 @@ TEST_F(limits, a_look_up_tells_anybody_what_proc_does)
 	EXPECT_EQ(0, status);
 }
 
-/* Which has the flows that no replica gets. */
+/* Which has the flows that no replica gets, where they are held. */
 TEST_F(limits, a_look_up_tells_of_no_anchor)
 {
 	struct session *session = &self->session;
 	long end = milliseconds() + WAIT_MS;
 	struct chring_service service;
+	struct nl_msg *msg;
 	int i;
 
+	msg = request_service(session, CHRING_CMD_SERVICE_SET, "s");
+	nla_put_u32(msg, CHRING_A_SERVICE_NONE, CHRING_NONE_POLICY_HOLD);
+	ASSERT_EQ(0, ask(session, msg));
 	for (i = 0; i < REPLICAS; i++)
 		close(self->replica[i]);
 	do {
