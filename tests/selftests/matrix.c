@@ -28,6 +28,7 @@
 
 #define HERE "127.0.0.1"
 #define PORT 8000
+#define REFCOUNT "/sys/module/chring/refcnt"
 
 /* Users; the last one makes a user namespace, and is root there. */
 #define NOBODY 65534
@@ -663,6 +664,7 @@ static bool try_cell(struct __test_metadata *_metadata, struct world *world,
 FIXTURE(matrix)
 {
 	struct world world;
+	long references;
 };
 
 FIXTURE_VARIANT(matrix)
@@ -704,6 +706,8 @@ FIXTURE_SETUP(matrix)
 {
 	struct world *world = &self->world;
 
+	self->references = read_number(REFCOUNT);
+	ASSERT_LE(0, self->references);
 	world->userns = namespace_of(world, goes_to_userns, "user");
 	ASSERT_LE(0, world->userns);
 	ASSERT_TRUE(world_begin(world, variant->caller));
@@ -711,7 +715,15 @@ FIXTURE_SETUP(matrix)
 
 FIXTURE_TEARDOWN(matrix)
 {
+	long end = milliseconds() + WAIT_MS;
+
 	world_end(&self->world);
+	ASSERT_TRUE(own_netns());
+	/* All worlds go, whatever happened in them */
+	while (read_number(REFCOUNT) > self->references) {
+		ASSERT_LT(milliseconds(), end);
+		pause_ms(10);
+	}
 }
 
 TEST_F(matrix, each_request_is_answered_as_it_says)
