@@ -7,7 +7,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/genetlink.h>
+#include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
+#include <netlink/socket.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,17 +216,25 @@ TEST_F(key_requests, look_ups_with_and_without_payload)
 
 /* ---- the secret */
 
-#define ANSWER_SIZE 8192
+/* What one message tells: its attributes. */
+struct told {
+	int length;
+	char attrs[1024];
+};
+
+#define MESSAGES 16
 
 /*
  * Two services that differ in nothing but name and port, which have one length,
- * and in their secrets: who reads all that is told of the one and of the other
- * and finds the same has learnt nothing of either's secret.
+ * and in seed and secret, which are random: who reads all that is told of the
+ * one and of the other and finds the same has learnt nothing of either's.
  */
 FIXTURE(secret)
 {
 	struct session session;
+	struct session stranger;
 	int sockets[2];
+	struct told told[MESSAGES];
 };
 
 static const char *const names[] = { "one", "two" };
@@ -233,10 +243,14 @@ FIXTURE_SETUP(secret)
 {
 	ASSERT_TRUE(own_netns());
 	ASSERT_TRUE(session_open(&self->session));
+	ASSERT_EQ(0, seteuid(STRANGER));
+	ASSERT_TRUE(session_open(&self->stranger));
+	ASSERT_EQ(0, seteuid(0));
 }
 
 FIXTURE_TEARDOWN(secret)
 {
+	session_close(&self->stranger);
 	EXPECT_TRUE(services_gone(&self->session));
 	session_close(&self->session);
 }
@@ -279,27 +293,58 @@ static void blank(struct nlattr *attrs, int length, bool replica)
 	}
 }
 
-/* The answer to @msg, its attributes only; returns their length. */
-static int told(struct session *session, struct nl_msg *msg, char *answer)
+static bool of_replica(struct nlmsghdr *nlh)
 {
-	struct nlmsghdr *nlh = (struct nlmsghdr *)answer;
-	bool replica = genlmsg_hdr(nlmsg_hdr(msg))->cmd ==
-		       CHRING_CMD_REPLICA_GET;
-	ssize_t length;
+	switch (genlmsg_hdr(nlh)->cmd) {
+	case CHRING_CMD_REPLICA_GET:
+	case CHRING_CMD_REPLICA_NEW_NTF:
+	case CHRING_CMD_REPLICA_DEL_NTF:
+		return true;
+	default:
+		return false;
+	}
+}
 
-	nlmsg_hdr(msg)->nlmsg_seq = ++session->seq;
+/* All of the family's messages that have come to a socket; their number. */
+static unsigned int hear_all(struct session *session, int fd,
+			     struct told *told)
+{
+	static struct nlmsghdr buffer[1 << 12];
+	unsigned int count = 0;
+	struct nlmsghdr *nlh;
+	int left;
+
+	while ((left = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT)) > 0) {
+		for (nlh = buffer; nlmsg_ok(nlh, left);
+		     nlh = nlmsg_next(nlh, &left)) {
+			if (nlh->nlmsg_type != session->family ||
+			    count == MESSAGES)
+				continue;
+			told->length = genlmsg_attrlen(genlmsg_hdr(nlh), 0);
+			memcpy(told->attrs, genlmsg_attrdata(genlmsg_hdr(nlh), 0),
+			       told->length);
+			blank((struct nlattr *)told->attrs, told->length,
+			      of_replica(nlh));
+			told++;
+			count++;
+		}
+	}
+	return count;
+}
+
+/* What is answered to @msg, which it frees; the number of messages. */
+static unsigned int told(struct session *session, struct nl_msg *msg,
+			 struct told *told)
+{
 	nlmsg_hdr(msg)->nlmsg_flags &= ~NLM_F_ACK;
-	if (tell(session, nlmsg_hdr(msg), nlmsg_hdr(msg)->nlmsg_len))
-		return -1;
+	tell(session, nlmsg_hdr(msg), nlmsg_hdr(msg)->nlmsg_len);
 	nlmsg_free(msg);
-	length = recv(session->fd, answer, ANSWER_SIZE, 0);
-	if (length < (int)(NLMSG_HDRLEN + GENL_HDRLEN) ||
-	    nlh->nlmsg_type != session->family)
-		return -1;
-	length = nlh->nlmsg_len - NLMSG_HDRLEN - GENL_HDRLEN;
-	memmove(answer, answer + NLMSG_HDRLEN + GENL_HDRLEN, length);
-	blank((struct nlattr *)answer, length, replica);
-	return length;
+	return hear_all(session, session->fd, told);
+}
+
+static bool same(const struct told *a, const struct told *b)
+{
+	return a->length == b->length && !memcmp(a->attrs, b->attrs, a->length);
 }
 
 static struct nl_msg *question(struct session *session, int cmd, int which)
@@ -320,27 +365,86 @@ TEST_F(secret, is_in_no_answer)
 		CHRING_CMD_SERVICE_GET, CHRING_CMD_REPLICA_GET,
 		CHRING_CMD_LOOKUP,
 	};
-	static char answers[2][ANSWER_SIZE];
-	struct session stranger;
-	int lengths[2], i, which;
+	struct session *stranger = &self->stranger;
+	unsigned int i, which;
 
 	ASSERT_EQ(0, make(&self->session, self->sockets, 0));
 	ASSERT_EQ(0, make(&self->session, self->sockets, 1));
 	ASSERT_EQ(0, seteuid(STRANGER));
-	ASSERT_TRUE(session_open(&stranger));
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < elements(cmds); i++) {
 		for (which = 0; which < 2; which++)
-			lengths[which] = told(&stranger,
-					      question(&stranger, cmds[i],
-						       which),
-					      answers[which]);
-		ASSERT_LT(0, lengths[0]);
-		ASSERT_EQ(lengths[0], lengths[1]);
-		EXPECT_EQ(0, memcmp(answers[0], answers[1], lengths[0]))
+			ASSERT_EQ(1U, told(stranger,
+					   question(stranger, cmds[i], which),
+					   &self->told[which]));
+		EXPECT_TRUE(same(&self->told[0], &self->told[1]))
 			TH_LOG("command %d", cmds[i]);
 	}
-	session_close(&stranger);
 	ASSERT_EQ(0, seteuid(0));
+}
+
+static struct nl_msg *question_of_all(struct session *session, int cmd)
+{
+	struct nl_msg *msg = request(session, cmd);
+
+	nlmsg_hdr(msg)->nlmsg_flags |= NLM_F_DUMP;
+	return msg;
+}
+
+TEST_F(secret, is_in_no_answer_about_all)
+{
+	static const int cmds[] = {
+		CHRING_CMD_SERVICE_GET, CHRING_CMD_REPLICA_GET,
+	};
+	struct session *stranger = &self->stranger;
+	unsigned int i;
+
+	ASSERT_EQ(0, make(&self->session, self->sockets, 0));
+	ASSERT_EQ(0, make(&self->session, self->sockets, 1));
+	ASSERT_EQ(0, seteuid(STRANGER));
+	for (i = 0; i < elements(cmds); i++) {
+		ASSERT_EQ(2U, told(stranger, question_of_all(stranger, cmds[i]),
+				   self->told));
+		EXPECT_TRUE(same(&self->told[0], &self->told[1]))
+			TH_LOG("command %d", cmds[i]);
+	}
+	ASSERT_EQ(0, seteuid(0));
+	/* Administrators are told the seed: that makes a difference */
+	ASSERT_EQ(2U, told(&self->session,
+			   question_of_all(&self->session,
+					   CHRING_CMD_SERVICE_GET),
+			   self->told));
+	EXPECT_FALSE(same(&self->told[0], &self->told[1]));
+}
+
+TEST_F(secret, is_in_no_notification)
+{
+	struct session *session = &self->session;
+	struct nl_sock *sock;
+	unsigned int i, count;
+	int which;
+
+	ASSERT_EQ(0, seteuid(STRANGER));
+	sock = nl_socket_alloc();
+	ASSERT_EQ(0, genl_connect(sock));
+	ASSERT_EQ(0, nl_socket_add_membership(sock,
+					      genl_ctrl_resolve_grp(sock,
+								    CHRING_FAMILY_NAME,
+								    "services")));
+	ASSERT_EQ(0, seteuid(0));
+	for (which = 0; which < 2; which++) {
+		ASSERT_EQ(0, make(session, self->sockets, which));
+		ASSERT_EQ(0, ask(session,
+				 request_replica(session,
+						 CHRING_CMD_REPLICA_DEL,
+						 names[which], "r", -1, 0)));
+	}
+	/* New and steering, the replica's coming and going; twice */
+	count = hear_all(session, nl_socket_get_fd(sock), self->told);
+	ASSERT_EQ(8U, count);
+	for (i = 0; i < count / 2; i++)
+		EXPECT_TRUE(same(&self->told[i], &self->told[count / 2 + i]))
+			TH_LOG("notification %u", i);
+	nl_socket_free(sock);
 }
 
 /* What this user can read of the module in /sys, of all namespaces. */
