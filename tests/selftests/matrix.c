@@ -156,6 +156,7 @@ static int seed_of_service(struct world *world, const struct row *row);
 static int seeds_of_services(struct world *world, const struct row *row);
 static int new_own_replica(struct world *world, const struct row *row);
 static int new_roots_replica(struct world *world, const struct row *row);
+static int replace_replica(struct world *world, const struct row *row);
 static int ask_replica(struct world *world, const struct row *row);
 static int look_up(struct world *world, const struct row *row);
 static int ask_lock(struct world *world, const struct row *row);
@@ -197,6 +198,8 @@ static const struct row rows[] = {
 	  DO(REPLICA_NEW), .try = new_own_replica, .name = "new" },
 	{ "replica-new, root's socket",	{ 0, 0, P, P, 0, P }, CHANGES,
 	  DO(REPLICA_NEW), .try = new_roots_replica, .name = "new" },
+	{ "replica-new, replacing root's", { 0, 0, P, P, 0, P }, CHANGES,
+	  DO(REPLICA_NEW), .try = replace_replica, .name = "roots" },
 	{ "replica-set, owner's socket", { 0, 0, 0, P, 0, P }, CHANGES,
 	  DO(REPLICA_SET), .try = ask_replica, .name = "owners", .value = 2 },
 	{ "replica-set, root's socket",	{ 0, 0, P, P, 0, P }, CHANGES,
@@ -333,6 +336,19 @@ static int new_own_replica(struct world *world, const struct row *row)
 static int new_roots_replica(struct world *world, const struct row *row)
 {
 	return replica_new(&world->session, "s", row->name, world->roots);
+}
+
+static int replace_replica(struct world *world, const struct row *row)
+{
+	struct nl_msg *msg = request_replicas(&world->session, command(row),
+					      "s");
+	struct nlattr *nest = nla_nest_start(msg, CHRING_A_REPLICAS_REPLICA);
+
+	nla_put_string(msg, CHRING_A_REPLICA_NAME, row->name);
+	nla_put_u32(msg, CHRING_A_REPLICA_FD, world->own);
+	nla_put_flag(msg, CHRING_A_REPLICA_REPLACE);
+	nla_nest_end(msg, nest);
+	return ask(&world->session, msg);
 }
 
 static int ask_replica(struct world *world, const struct row *row)
@@ -542,6 +558,8 @@ static bool has_services(struct world *world)
 						 HERE, PORT);
 
 	nla_put_u32(msg, CHRING_A_SERVICE_OWNER, OWNER);
+	/* The namespace goes with the last replica's socket */
+	nla_put_u32(msg, CHRING_A_SERVICE_GRACE, 0);
 	return !ask(session, msg) &&
 	       !replica_new(session, "s", "owners", socket_of(OWNER, PORT + 1)) &&
 	       !replica_new(session, "s", "roots", socket_of(0, PORT + 2)) &&
