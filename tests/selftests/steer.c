@@ -319,20 +319,22 @@ TEST_F(steer, totals_go_on_when_a_replica_is_gone)
  * within a tenth of a second: where the machine was too slow to ask before,
  * it is done again.
  */
-TEST_F(steer, a_dead_replica_is_passed_over)
+TEST_F_TIMEOUT(steer, a_dead_replica_is_passed_over, 600)
 {
 	struct chring_service before, after;
 	struct chring_replica dead;
 	uint16_t chosen[8];
-	int attempt, i, n;
+	int attempt, wanted, i, n;
 
 	ASSERT_EQ(0, replicas_add(&self->stage, ALL));
-	for (attempt = 0; attempt < 50; attempt++) {
+	/* Where a few take longer than until the sweep, one may not */
+	for (attempt = 0; attempt < 100; attempt++) {
+		wanted = attempt < 3 ? 8 : 1;
 		lookup(&self->stage, self->sources, FLOWS, self->others);
-		for (i = 0, n = 0; i < FLOWS && n < 8; i++)
+		for (i = 0, n = 0; i < FLOWS && n < wanted; i++)
 			if (!self->others[i])
 				chosen[n++] = self->sources[i];
-		ASSERT_EQ(8, n);
+		ASSERT_EQ(wanted, n);
 		before = service_now(&self->stage);
 		server_kill(&self->stage, 0);
 		clients_open(&self->stage, chosen, n, self->clients,
@@ -346,7 +348,7 @@ TEST_F(steer, a_dead_replica_is_passed_over)
 		server_start(&self->stage, 0);
 		ASSERT_EQ(0, replicas_add(&self->stage, 1 << 0));
 	}
-	ASSERT_LT(attempt, 50);
+	ASSERT_LT(attempt, 100);
 	EXPECT_TRUE(picks_are(&self->stage, dead.passed_over, n));
 	ASSERT_TRUE(wait_until(replica_is_gone(&self->stage, 0)));
 	after = service_now(&self->stage);
