@@ -97,7 +97,7 @@ demo:
 
 .PHONY: check
 check:
-	tests/setup build vm check lint
+	tests/setup build vm check demo lint
 	tests/check
 
 .PHONY: check-debug
