@@ -12,46 +12,34 @@
 #define REMOVAL_POLL_MS		5
 #define REMOVAL_BOUND_MS	30000
 
+/* A setting of two values, 0 and 1, whose words @name_of has. */
+static enum status next_choice(struct args *args, const char *setting,
+			       const char *(*name_of)(uint32_t value),
+			       uint32_t *value)
+{
+	for (*value = 0; *value < 2; ++*value)
+		if (take_word(args, name_of(*value)))
+			return STATUS_DONE;
+	if (!args->left)
+		return mistake("%s %s|%s is missing", setting, name_of(0),
+			       name_of(1));
+	return mistake("%s must be %s or %s, not '%s'", setting, name_of(0),
+		       name_of(1), *args->words);
+}
+
 static enum status next_none(struct args *args, uint32_t *none)
 {
-	if (take_word(args, "refuse"))
-		*none = CHRING_NONE_REFUSE;
-	else if (take_word(args, "hold"))
-		*none = CHRING_NONE_HOLD;
-	else if (!args->left)
-		return mistake("none refuse|hold is missing");
-	else
-		return mistake("none must be refuse or hold, not '%s'",
-			       *args->words);
-	return STATUS_DONE;
+	return next_choice(args, "none", chring_none_name, none);
 }
 
 static enum status next_override(struct args *args, uint32_t *override)
 {
-	if (take_word(args, "reattach"))
-		*override = CHRING_OVERRIDE_REATTACH;
-	else if (take_word(args, "leave"))
-		*override = CHRING_OVERRIDE_LEAVE;
-	else if (!args->left)
-		return mistake("override reattach|leave is missing");
-	else
-		return mistake("override must be reattach or leave, not '%s'",
-			       *args->words);
-	return STATUS_DONE;
+	return next_choice(args, "override", chring_override_name, override);
 }
 
 static enum status next_balance(struct args *args, uint32_t *balance)
 {
-	if (take_word(args, "even"))
-		*balance = CHRING_BALANCE_EVEN;
-	else if (take_word(args, "ring"))
-		*balance = CHRING_BALANCE_RING;
-	else if (!args->left)
-		return mistake("balance even|ring is missing");
-	else
-		return mistake("balance must be even or ring, not '%s'",
-			       *args->words);
-	return STATUS_DONE;
+	return next_choice(args, "balance", chring_balance_name, balance);
 }
 
 static enum status next_seed(struct args *args, uint8_t *seed)
