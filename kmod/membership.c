@@ -22,15 +22,15 @@
 #include "watch.h"
 
 /**
- * chring_at_home - is a socket on its service's own port?
+ * chring_at_home - is it the service's own port?
  * @service: the service
- * @sk: the socket
+ * @port: of a socket, in network order
  *
  * Context: any.
  */
-bool chring_at_home(const struct chring_service *service, const struct sock *sk)
+bool chring_at_home(const struct chring_service *service, __be16 port)
 {
-	return inet_sk(sk)->inet_sport == service->address.port;
+	return port == service->address.port;
 }
 
 static struct chring_replica *
@@ -118,7 +118,7 @@ static int replica_aside(struct chring_service *service,
 {
 	struct chring_anchor *anchor;
 
-	if (chring_at_home(service, replica->sk) || service->left)
+	if (chring_at_home(service, replica->port) || service->left)
 		return 0;
 	NL_SET_BAD_ATTR(extack, args->fd_attr);
 	anchor = chring_aside_get(service, replica->sk, extack);

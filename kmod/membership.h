@@ -12,8 +12,7 @@ struct list_head;
 struct netlink_ext_ack;
 struct sock;
 
-bool chring_at_home(const struct chring_service *service,
-		    const struct sock *sk);
+bool chring_at_home(const struct chring_service *service, __be16 port);
 int chring_member_enter_locked(struct chring_net *cn,
 			       struct chring_service *service,
 			       struct chring_replica_args *args,

@@ -14,6 +14,7 @@
 
 #include "anchor.h"
 #include "aside.h"
+#include "membership.h"
 #include "override.h"
 #include "replica.h"
 #include "service.h"
@@ -79,7 +80,7 @@ static struct sock *home_member(struct chring_service *service)
 	unsigned long index;
 
 	xa_for_each(&service->replicas, index, replica)
-		if (replica->port == service->address.port &&
+		if (chring_at_home(service, replica->port) &&
 		    chring_replica_alive(replica))
 			return replica->sk;
 	return NULL;
@@ -150,7 +151,7 @@ static int asides_join(struct chring_service *service,
 	unsigned long index;
 
 	xa_for_each(&service->replicas, index, replica) {
-		if (replica->port == service->address.port ||
+		if (chring_at_home(service, replica->port) ||
 		    !chring_replica_alive(replica))
 			continue;
 		chring_group_clear(replica->sk);

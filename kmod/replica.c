@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/netlink.h>
+#include <net/inet_sock.h>
 #include <net/sock.h>
 
 #include "anchor.h"
@@ -128,7 +129,7 @@ static const struct sock *group_peer(struct chring_service *service)
 	if (service->anchor)
 		return service->anchor->sock->sk;
 	xa_for_each(&service->replicas, index, replica)
-		if (replica->sk && replica->port == service->address.port)
+		if (replica->sk && chring_at_home(service, replica->port))
 			return replica->sk;
 	return NULL;
 }
@@ -167,7 +168,8 @@ static struct sock *sock_get(struct chring_service *service,
 		goto put;
 	}
 	err = -EADDRNOTAVAIL;
-	peer = chring_at_home(service, sk) ? group_peer(service) : NULL;
+	peer = chring_at_home(service, inet_sk(sk)->inet_sport) ?
+	       group_peer(service) : NULL;
 	if (peer && !chring_group_shared(peer, sk)) {
 		NL_SET_ERR_MSG(extack, "socket does not share the service's port");
 		goto put;
