@@ -151,7 +151,7 @@ enum {
 /* States of a replica; see chring_replica_state_name(). */
 enum {
 	CHRING_REPLICA_UP,		/* takes new flows */
-	CHRING_REPLICA_DEAD,		/* its socket is gone, and soon it is */
+	CHRING_REPLICA_DEAD,		/* its socket is gone; it is after grace */
 	CHRING_REPLICA_DRAINING,	/* takes none, and goes when it is idle */
 	CHRING_REPLICA_FULL,		/* takes none until there is room */
 	CHRING_REPLICA_JOINING,		/* takes some, and more and more */
