@@ -131,16 +131,24 @@ static uint64_t generation_of_process(void)
 	return current;
 }
 
+/* The last binding that was made: this process's, or an ancestor's. */
+static struct binding *last_binding(const struct chring_lock *lock)
+{
+	return __atomic_load_n(&lock->binding, __ATOMIC_ACQUIRE);
+}
+
+static bool is_ours(const struct binding *binding)
+{
+	return binding->generation == __atomic_load_n(generation,
+						      __ATOMIC_RELAXED);
+}
+
 /* The binding of this process, or NULL where it has none yet. */
 static struct binding *bound(const struct chring_lock *lock)
 {
-	struct binding *binding = __atomic_load_n(&lock->binding,
-						  __ATOMIC_ACQUIRE);
+	struct binding *binding = last_binding(lock);
 
-	if (binding->generation != __atomic_load_n(generation,
-						   __ATOMIC_RELAXED))
-		return NULL;
-	return binding;
+	return is_ours(binding) ? binding : NULL;
 }
 
 /* ---- opening and closing */
@@ -295,13 +303,15 @@ static int bind_here(struct chring_lock *lock, struct binding **bound_to)
 	struct binding *ours;
 	int ret;
 
-	*bound_to = bound(lock);
-	if (*bound_to)
+	/* Looked at once: another thread may replace it at any time. */
+	parents = last_binding(lock);
+	if (is_ours(parents)) {
+		*bound_to = parents;
 		return 0;
+	}
 
 	if (!*lock->name)
 		return -ESTALE;
-	parents = __atomic_load_n(&lock->binding, __ATOMIC_ACQUIRE);
 	ret = bind_handle(lock, lock->flags & ~CHRING_LOCK_EXCLUSIVE, &ours);
 	if (ret < 0)
 		return ret;
@@ -365,7 +375,7 @@ CHRING_EXPORT void chring_lock_close(struct chring_lock *lock)
 		return;
 	binding = lock->binding;
 	older = binding->older;
-	if (bound(lock)) {
+	if (is_ours(binding)) {
 		unbind(binding);
 	} else {
 		close_copy(binding);
