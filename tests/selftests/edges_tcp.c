@@ -75,7 +75,8 @@ TEST_F(tcp, syn_cookies)
 	ASSERT_EQ(0, edge_serve(edge));
 	before = edge_counter("TcpExt", "SyncookiesRecv");
 	edge_ask(edge);
-	EXPECT_EQ(before + EDGE_FLOWS,
+	/* More where the data comes before the socket that its ACK made. */
+	EXPECT_LE(before + EDGE_FLOWS,
 		  edge_counter("TcpExt", "SyncookiesRecv"));
 	EXPECT_EDGE(edge, "SYN cookies", edge_wanted(edge));
 }
