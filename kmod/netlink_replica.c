@@ -79,6 +79,9 @@ static int parse_replica(struct chring_replica_args *args,
 		return err;
 	args->weight_attr = tb[CHRING_A_REPLICA_WEIGHT];
 	args->weight = args->weight_attr ? nla_get_u32(args->weight_attr) : 1;
+	args->inode_attr = tb[CHRING_A_REPLICA_INODE];
+	if (args->inode_attr)
+		args->inode = nla_get_uint(args->inode_attr);
 	return 0;
 }
 
@@ -153,7 +156,8 @@ int chring_nl_replica_set_doit(struct sk_buff *skb, struct genl_info *info)
 
 int chring_nl_replica_del_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	return change_replicas(skb, info, TAKES(NAME), chring_replica_del);
+	return change_replicas(skb, info, TAKES(NAME) | TAKES(INODE),
+			       chring_replica_del);
 }
 
 static int put_replica_by_name(struct sk_buff *msg, struct genl_info *info,

@@ -309,6 +309,12 @@ static int replicas_find(struct chring_service *service,
 				 args[i].name_attr, extack);
 		if (err)
 			return err;
+		if (args[i].inode_attr &&
+		    args[i].inode != args[i].replica->inode) {
+			NL_SET_ERR_MSG_ATTR(extack, args[i].inode_attr,
+					    "replica has another socket");
+			return -ESTALE;
+		}
 		for (k = 0; k < i; k++) {
 			if (args[k].replica == args[i].replica) {
 				NL_SET_ERR_MSG_ATTR(extack, args[i].name_attr,
@@ -443,7 +449,8 @@ static int replicas_del(struct chring_net *cn, struct chring_service *service,
  *
  * Context: may sleep; takes the lock of the namespace's services.
  * Return: 0; -ENOENT; -EBUSY; -EPERM as chring_replica_new(); -EINVAL for a
- * replica named twice; -ENOMEM.
+ * replica named twice; -ESTALE for one that has not the socket that it is to be
+ * removed with; -ENOMEM.
  */
 int chring_replica_del(const struct chring_replicas_request *request,
 		       struct netlink_ext_ack *extack)

@@ -84,10 +84,12 @@ struct chring_replica {
  * @drain: begin to drain, for @drain_bound seconds at most
  * @drain_bound: see @drain
  * @up: drain no more
+ * @inode: inode number that its socket must have, where there is @inode_attr
  * @name_attr: where @name came from, to point at in a refusal
  * @fd_attr: where @fd came from
  * @pidfd_attr: where @pidfd came from, or NULL
  * @weight_attr: where @weight came from
+ * @inode_attr: where @inode came from, or NULL
  * @replica: for the service's own use
  * @replaced: for the service's own use
  * @vnodes: for the service's own use
@@ -102,10 +104,12 @@ struct chring_replica_args {
 	bool drain;
 	u32 drain_bound;
 	bool up;
+	u64 inode;
 	const struct nlattr *name_attr;
 	const struct nlattr *fd_attr;
 	const struct nlattr *pidfd_attr;
 	const struct nlattr *weight_attr;
+	const struct nlattr *inode_attr;
 	struct chring_replica *replica;
 	struct chring_replica *replaced;
 	struct chring_vnode *vnodes;

@@ -27,6 +27,7 @@ enum kind {
 	NEW_NAME,		/* of what is to be made */
 	OLD_NAME,		/* of what there is */
 	NUMBER,
+	UINT,			/* of 4 bytes or 8 */
 	ADDRESS,
 	ADDRESS6,
 	SEED,
@@ -149,6 +150,7 @@ static const struct command commands[] = {
 	{ CHRING_CMD_REPLICA_DEL, CHRING_A_REPLICAS_MAX, true, {
 		{ OLD_NAME, CHRING_A_REPLICAS_SERVICE, .name = "svc" },
 		{ OLD_NAME, CHRING_A_REPLICA_NAME, true, .name = "one" },
+		{ UINT, CHRING_A_REPLICA_INODE, true, .optional = true },
 	} },
 	{ CHRING_CMD_LOOKUP, CHRING_A_LOOKUP_MAX, false, {
 		{ OLD_NAME, CHRING_A_LOOKUP_SERVICE, .name = "svc" },
@@ -542,6 +544,8 @@ static bool is_length_of(enum kind kind, int length)
 {
 	if (kind == ADDRESS6 || kind == SEED)
 		return length == 16;
+	if (kind == UINT)
+		return length == 8;
 	return kind == BYTES || (kind == FLAG && !length);
 }
 

@@ -287,6 +287,22 @@ TEST_F(life, a_new_socket_takes_the_place_of_one_that_is_up)
 			  self->after[i]);
 }
 
+TEST_F(life, who_was_replaced_does_not_remove_its_successor)
+{
+	struct stage *stage = &self->stage;
+
+	server_start(stage, 4);
+	ASSERT_EQ(0, add_as_1(stage, 4, true, 0));
+	EXPECT_EQ(-ESTALE,
+		  chring_replica_del_socket(stage->chring, stage->service, "r1",
+					    stage->server[1].inode));
+	EXPECT_TRUE(is(stage, 1, CHRING_REPLICA_UP));
+	EXPECT_EQ(SERVERS, (int)service_now(stage).replicas);
+	EXPECT_EQ(0, chring_replica_del_socket(stage->chring, stage->service,
+					       "r1", stage->server[4].inode));
+	EXPECT_TRUE(replica_is_gone(stage, 1));
+}
+
 TEST_F(life, who_returns_in_its_grace_has_its_flows_again)
 {
 	int early[FLOWS];

@@ -434,6 +434,21 @@ TEST_F(refusals, a_request_whose_last_replica_is_unknown_changes_none)
 		       IN(2, CHRING_A_REPLICA_NAME));
 }
 
+TEST_F(refusals, the_removal_of_one_that_has_another_socket)
+{
+	struct session *session = &self->session;
+	struct nl_msg *msg;
+	struct nlattr *nest;
+
+	msg = request_replica(session, CHRING_CMD_REPLICA_DEL, "s", "a", -1, 0);
+	nest = nla_nest_start(msg, CHRING_A_REPLICAS_REPLICA);
+	nla_put_string(msg, CHRING_A_REPLICA_NAME, "b");
+	nla_put_u64(msg, CHRING_A_REPLICA_INODE, 1ULL << 32);
+	nla_nest_end(msg, nest);
+	EXPECT_REFUSED(session, msg, -ESTALE, "another socket",
+		       IN(1, CHRING_A_REPLICA_INODE));
+}
+
 TEST_F(refusals, several_replicas_to_get)
 {
 	struct session *session = &self->session;

@@ -101,6 +101,15 @@ command_gets_a_socket_and_is_a_replica()
 	answers one && kill -TERM "$pid" && ended "$pid" 42 && nothing_shown
 }
 
+share_comes_up_in_steps()
+{
+	start_server one web w1 ramp 3600 &&
+	json 'it[0]["state"] == "joining"' replica show web && answers one &&
+	kill -TERM "$pid" && ended "$pid" 42 && nothing_shown &&
+	fails 1 'ramp must be' run web w1 ramp 0 -- touch "$files/never" &&
+	! [ -e "$files/never" ]
+}
+
 # What else it has is what chringctl was given; chringctl keeps no copy.
 no_descriptor_is_left_over()
 {
@@ -253,7 +262,8 @@ socket_is_the_owners()
 }
 
 tests=(
-	command_gets_a_socket_and_is_a_replica no_descriptor_is_left_over
+	command_gets_a_socket_and_is_a_replica share_comes_up_in_steps
+	no_descriptor_is_left_over
 	status_of_the_command_is_passed_on what_fails_before_the_command_is_125
 	name_that_is_taken_is_refused
 	replaced_one_gets_no_more_and_its_end_is_no_matter

@@ -59,7 +59,7 @@ static const struct command commands[] = {
 	  "give flows again to a replica that is draining", replica_up },
 	{ "replica", "del", "SERVICE NAME [NAME]...",
 	  "remove replicas, all or none", replica_del },
-	{ "run", NULL, "SERVICE NAME [replace] [weight W] -- COMMAND...",
+	{ "run", NULL, "SERVICE NAME [replace] [weight W] [ramp S] -- COMMAND...",
 	  "run a command with a socket that is a replica",
 	  replica_run },
 	{ "ring", "show", "SERVICE",

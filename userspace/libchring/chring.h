@@ -615,6 +615,22 @@ int chring_replica_del(struct chring *chring, const char *service,
 		       const char *const *names, size_t count);
 
 /**
+ * chring_replica_del_socket - remove a replica as long as it has a socket
+ * @chring: an open handle
+ * @service: name of the service
+ * @name: name of the replica
+ * @inode: inode number of the socket, as fstat() tells it
+ *
+ * Who added a replica removes no other so, which may have taken its place.
+ * Needs the privilege that chring_replica_new() does.
+ *
+ * Return: 0; -ESTALE where the replica has another socket; what
+ * chring_replica_del() returns.
+ */
+int chring_replica_del_socket(struct chring *chring, const char *service,
+			      const char *name, uint64_t inode);
+
+/**
  * chring_lookup - ask which replica a new flow would get
  * @chring: an open handle
  * @service: name of the service

@@ -48,6 +48,7 @@ static const char *const replica_names[] = {
 	[CHRING_A_REPLICA_WEIGHT]	= "weight",
 	[CHRING_A_REPLICA_PIDFD]	= "pidfd",
 	[CHRING_A_REPLICA_RAMP]		= "ramp",
+	[CHRING_A_REPLICA_INODE]	= "inode",
 	[CHRING_A_REPLICA_REPLACE]	= "replace",
 	[CHRING_A_REPLICA_DRAIN]	= "drain",
 	[CHRING_A_REPLICA_UP]		= "up",

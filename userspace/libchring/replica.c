@@ -241,6 +241,29 @@ CHRING_EXPORT int chring_replica_del(struct chring *chring, const char *service,
 	return chring_do(chring, msg, NULL, NULL);
 }
 
+CHRING_EXPORT int chring_replica_del_socket(struct chring *chring,
+					    const char *service,
+					    const char *name, uint64_t inode)
+{
+	struct nlattr *nest;
+	struct nl_msg *msg;
+	int ret;
+
+	ret = service_request(chring, &msg, CHRING_CMD_REPLICA_DEL, NLM_F_ACK,
+			      service, replica_size(name));
+	if (ret < 0)
+		return ret;
+	ret = begin_replica(chring, msg, name, &nest);
+	if (!ret && nla_put_u64(msg, CHRING_A_REPLICA_INODE, inode) < 0)
+		ret = chring_fail_nomem(chring);
+	if (ret < 0) {
+		nlmsg_free(msg);
+		return ret;
+	}
+	nla_nest_end(msg, nest);
+	return chring_do(chring, msg, NULL, NULL);
+}
+
 static int parse_replica(struct chring *chring, struct nlattr *nest,
 			 struct chring_replica *replica)
 {

@@ -12,6 +12,7 @@ struct job {
 	const char *service;
 	const char *name;
 	uint32_t weight;	/* 0: the default */
+	uint32_t ramp;
 	bool replace;
 	char **words;
 	int fd;			/* the socket */
@@ -31,6 +32,9 @@ static enum status parse_job(struct args *args, struct job *job)
 		} else if (!job->weight && take_word(args, "weight")) {
 			status = next_number(args, "weight", 1,
 					     CHRING_WEIGHT_MAX, &job->weight);
+		} else if (!job->ramp && take_word(args, "ramp")) {
+			status = next_number(args, "ramp", 1,
+					     CHRING_SECONDS_MAX, &job->ramp);
 		} else {
 			status = no_such_option(args);
 		}
@@ -100,6 +104,7 @@ static enum status enter(struct chring *chring, const struct job *job)
 		.name		= job->name,
 		.fd		= job->fd,
 		.weight		= job->weight,
+		.ramp		= job->ramp,
 		.replace	= job->replace,
 	};
 	int ret;
@@ -116,11 +121,7 @@ static enum status enter(struct chring *chring, const struct job *job)
 /* The command may have left its socket to others; another may have the name. */
 static void leave(struct chring *chring, const struct job *job)
 {
-	struct chring_replica replica;
-
-	if (!chring_replica_get(chring, job->service, job->name, &replica) &&
-	    replica.inode == job->inode)
-		chring_replica_del(chring, job->service, &job->name, 1);
+	chring_replica_del_socket(chring, job->service, job->name, job->inode);
 }
 
 static enum status run_job(struct chring *chring, struct job *job)

@@ -75,7 +75,8 @@ _chringctl_words()	# the words before the one to complete, in ${words[@]}
 		case $count in
 		1) _chringctl_names service show ;;
 		2) _chringctl_names replica show "$verb" ;;
-		*) [ "${words[-1]}" = weight ] || echo replace weight -- ;;
+		*) [[ ${words[-1]} = weight || ${words[-1]} = ramp ]] ||
+			echo replace weight ramp -- ;;
 		esac
 	elif [ "$object" = monitor ]; then
 		echo services locks
