@@ -12,9 +12,7 @@
 #include <net/tcp.h>
 #include <net/udp.h>
 
-#include "anchor.h"
 #include "lookup.h"
-#include "selector.h"
 #include "target.h"
 
 static unsigned int transport_len(const struct chring_flow *flow)
@@ -72,8 +70,17 @@ static void put_udp(struct sk_buff *skb, const struct chring_flow *flow)
 		skb_put_data(skb, flow->payload, flow->payload_len);
 }
 
-/* A packet as the protocols see it during look-up, its data at the transport */
-static struct sk_buff *probe_alloc(struct net *net,
+/**
+ * chring_probe_alloc - the packet of a look-up
+ * @net: network namespace
+ * @flow: of which it is the first packet
+ *
+ * It is as the protocols see one while they look up, its data at the transport.
+ *
+ * Context: may sleep.
+ * Return: the packet, for kfree_skb(), or NULL where memory is short.
+ */
+struct sk_buff *chring_probe_alloc(struct net *net,
 				   const struct chring_flow *flow)
 {
 	struct sk_buff *skb;
@@ -131,58 +138,42 @@ static struct sock *find_ipv6(struct net *net, struct sk_buff *skb,
 
 /*
  * No more than /proc/net tells anybody: a BPF program can choose a socket of
- * another network namespace.
+ * another network namespace. Anchors are sockets of the kernel's.
  */
-static u64 told_inode(struct sock *sk, const struct chring_anchor *anchor,
-		      const struct net *net)
+static u64 told_inode(struct sock *sk, const struct net *net)
 {
-	if (!sk || (anchor && sk == anchor->sock->sk) ||
-	    !net_eq(sock_net(sk), net))
+	if (!sk || sk->sk_kern_sock || !net_eq(sock_net(sk), net))
 		return 0;
 	return sock_i_ino(sk);
 }
 
 /**
  * chring_lookup - ask the kernel which socket a new flow would get
- * @selector: of the service; it counts nothing for the look-up
- * @anchor: the service's home anchor; NULL where it has left its port
- * @net: network namespace of the service
+ * @net: network namespace
  * @flow: the flow
+ * @probe: from chring_probe_alloc(); the selectors that it can meet have been
+ *	told of it, and count nothing for it
  * @inode: gets the inode number of the socket, 0 where there is none that a
  *	process of @net has; or NULL
  *
- * Context: may sleep. No other look-up on @selector at the same time.
- * Return: the socket, to be compared only, or NULL where there is none; an
- * error pointer on -ENOMEM.
+ * Context: process context.
+ * Return: the socket, to be compared only, or NULL where there is none.
  */
-struct sock *chring_lookup(struct chring_selector *selector,
-			   struct chring_anchor *anchor, struct net *net,
-			   const struct chring_flow *flow, u64 *inode)
+struct sock *chring_lookup(struct net *net, const struct chring_flow *flow,
+			   struct sk_buff *probe, u64 *inode)
 {
 	const struct chring_address *to = &flow->to, *from = &flow->from;
 	int dif = to->device ?: net->loopback_dev->ifindex;
-	struct sk_buff *skb;
 	struct sock *sk;
-
-	skb = probe_alloc(net, flow);
-	if (!skb)
-		return ERR_PTR(-ENOMEM);
-	if (anchor)
-		chring_selector_probe(selector, anchor->prog, to->protocol, skb);
 
 	/* The protocols look up with BH off */
 	local_bh_disable();
 	rcu_read_lock();
-	sk = to->family == AF_INET ? find_ipv4(net, skb, to, from, dif) :
-				     find_ipv6(net, skb, to, from, dif);
+	sk = to->family == AF_INET ? find_ipv4(net, probe, to, from, dif) :
+				     find_ipv6(net, probe, to, from, dif);
 	if (inode)
-		*inode = told_inode(sk, anchor, net);
+		*inode = told_inode(sk, net);
 	rcu_read_unlock();
 	local_bh_enable();
-
-	if (anchor)
-		chring_selector_probe(selector, anchor->prog, to->protocol,
-				      NULL);
-	kfree_skb(skb);
 	return sk;
 }

@@ -8,10 +8,9 @@
 
 #include "target.h"
 
-struct chring_anchor;
-struct chring_selector;
 struct net;
 struct nlattr;
+struct sk_buff;
 struct sock;
 
 /* The longest payload of a datagram that is a packet */
@@ -44,8 +43,9 @@ struct chring_found {
 	u64 inode;
 };
 
-struct sock *chring_lookup(struct chring_selector *selector,
-			   struct chring_anchor *anchor, struct net *net,
-			   const struct chring_flow *flow, u64 *inode);
+struct sk_buff *chring_probe_alloc(struct net *net,
+				   const struct chring_flow *flow);
+struct sock *chring_lookup(struct net *net, const struct chring_flow *flow,
+			   struct sk_buff *probe, u64 *inode);
 
 #endif /* CHRING_LOOKUP_H */

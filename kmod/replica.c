@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/netlink.h>
+#include <linux/skbuff.h>
 #include <net/inet_sock.h>
 #include <net/sock.h>
 
@@ -458,30 +459,53 @@ int chring_replica_del(const struct chring_replicas_request *request,
 	return for_service(request, replicas_del, extack);
 }
 
+/*
+ * What a look-up meets need not be the service that it is for, where another is
+ * on one address of all those. @probe is NULL where it is over.
+ */
+static void tell_selectors(struct chring_net *cn, int protocol,
+			   const struct sk_buff *probe)
+{
+	struct chring_service *service;
+
+	list_for_each_entry(service, &cn->services, list)
+		if (!service->removing && service->anchor &&
+		    service->address.protocol == protocol)
+			chring_selector_probe(&service->selector,
+					      service->anchor->prog, protocol,
+					      probe);
+}
+
 /**
  * chring_replica_lookup_locked - who would get a new flow?
- * @service: caller holds the lock of its namespace's services
+ * @cn: services of the network namespace; caller holds its lock
+ * @service: one of them
  * @flow: the flow
  * @found: gets the answer
  *
  * Context: may sleep.
  * Return: 0, or -ENOMEM.
  */
-int chring_replica_lookup_locked(struct chring_service *service,
+int chring_replica_lookup_locked(struct chring_net *cn,
+				 struct chring_service *service,
 				 const struct chring_flow *flow,
 				 struct chring_found *found)
 {
-	struct chring_replica *replica = NULL;
+	struct chring_replica *replica;
+	struct sk_buff *probe;
 	struct sock *sk;
 
 	memset(found, 0, sizeof(*found));
-	if (service->anchor || service->left) {
-		sk = chring_lookup(&service->selector, service->anchor,
-				   service->net, flow, &found->inode);
-		if (IS_ERR(sk))
-			return PTR_ERR(sk);
-		replica = find_sock(service, sk);
-	}
+	if (!service->anchor && !service->left)
+		return 0;
+	probe = chring_probe_alloc(service->net, flow);
+	if (!probe)
+		return -ENOMEM;
+	tell_selectors(cn, flow->to.protocol, probe);
+	sk = chring_lookup(service->net, flow, probe, &found->inode);
+	tell_selectors(cn, flow->to.protocol, NULL);
+	kfree_skb(probe);
+	replica = find_sock(service, sk);
 	if (replica) {
 		strscpy(found->replica, replica->name);
 		found->inode = 0;

@@ -141,7 +141,8 @@ bool chring_replica_alive(const struct chring_replica *replica);
 struct chring_replica *chring_replica_find_locked(struct chring_service *service,
 						  const char *name);
 
-int chring_replica_lookup_locked(struct chring_service *service,
+int chring_replica_lookup_locked(struct chring_net *cn,
+				 struct chring_service *service,
 				 const struct chring_flow *flow,
 				 struct chring_found *found);
 

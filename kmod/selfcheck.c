@@ -8,6 +8,7 @@
 #include <linux/cred.h>
 #include <linux/in.h>
 #include <linux/net.h>
+#include <linux/skbuff.h>
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
 #include <net/net_namespace.h>
@@ -49,6 +50,24 @@ static struct socket *listener(struct chring_address *address)
 	return sock;
 }
 
+/* Who gets a flow? Nothing is counted: there are no counters. */
+static struct sock *find(struct chring_selector *selector,
+			 struct chring_anchor *anchor,
+			 const struct chring_flow *flow)
+{
+	struct sk_buff *probe = chring_probe_alloc(&init_net, flow);
+	int protocol = flow->to.protocol;
+	struct sock *sk;
+
+	if (!probe)
+		return ERR_PTR(-ENOMEM);
+	chring_selector_probe(selector, anchor->prog, protocol, probe);
+	sk = chring_lookup(&init_net, flow, probe, NULL);
+	chring_selector_probe(selector, anchor->prog, protocol, NULL);
+	kfree_skb(probe);
+	return sk;
+}
+
 /* Do all flows go to the socket that the table names? */
 static int check_flows(struct chring_selector *selector,
 		       struct chring_anchor *anchor,
@@ -66,7 +85,7 @@ static int check_flows(struct chring_selector *selector,
 		struct sock *sk;
 
 		flow.from.port = htons(port);
-		sk = chring_lookup(selector, anchor, &init_net, &flow, NULL);
+		sk = find(selector, anchor, &flow);
 		if (IS_ERR(sk))
 			return PTR_ERR(sk);
 		if (sk != expected)

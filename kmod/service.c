@@ -551,7 +551,8 @@ int chring_service_lookup(struct net *net, const struct nlattr *name,
 	if (!err)
 		err = check_payload(service, flow, extack);
 	if (!err)
-		err = chring_replica_lookup_locked(service, &resolved, found);
+		err = chring_replica_lookup_locked(cn, service, &resolved,
+						   found);
 	mutex_unlock(&cn->lock);
 	return err;
 }

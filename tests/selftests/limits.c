@@ -6,8 +6,11 @@
  *		   |- a socket that the kernel prefers
  *		   `- the service on 0.0.0.0:PORT --> its replicas
  */
+#define _GNU_SOURCE		/* setns */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,6 +19,7 @@
 
 #include "kselftest_harness.h"
 #include "request.h"
+#include "sk_lookup.h"
 
 #define HERE "127.0.0.1"
 #define THERE "127.0.0.2"
@@ -236,18 +240,24 @@ TEST_F(limits, a_look_up_tells_anybody_what_proc_does)
 	EXPECT_EQ(0, status);
 }
 
+static int set_hold(struct session *session, const char *name)
+{
+	struct nl_msg *msg = request_service(session, CHRING_CMD_SERVICE_SET,
+					     name);
+
+	nla_put_u32(msg, CHRING_A_SERVICE_NONE, CHRING_NONE_POLICY_HOLD);
+	return ask(session, msg);
+}
+
 /* Which has the flows that no replica gets, where they are held. */
 TEST_F(limits, a_look_up_tells_of_no_anchor)
 {
 	struct session *session = &self->session;
 	long end = milliseconds() + WAIT_MS;
 	struct chring_service service;
-	struct nl_msg *msg;
 	int i;
 
-	msg = request_service(session, CHRING_CMD_SERVICE_SET, "s");
-	nla_put_u32(msg, CHRING_A_SERVICE_NONE, CHRING_NONE_POLICY_HOLD);
-	ASSERT_EQ(0, ask(session, msg));
+	ASSERT_EQ(0, set_hold(session, "s"));
 	for (i = 0; i < REPLICAS; i++)
 		close(self->replica[i]);
 	do {
@@ -257,6 +267,79 @@ TEST_F(limits, a_look_up_tells_of_no_anchor)
 		EXPECT_EQ(0U, inode_found(session, HERE));
 	} while (service.replicas);
 	EXPECT_EQ(0U, inode_found(session, HERE));
+}
+
+/* A service on one of the addresses, which the kernel finds before. */
+static struct chring_service here(struct session *session)
+{
+	struct chring_service service = {};
+
+	chring_service_get(session->chring, "here", &service);
+	return service;
+}
+
+TEST_F(limits, a_look_up_that_another_service_answers_counts_nothing_there)
+{
+	struct session *session = &self->session;
+	long end = milliseconds() + WAIT_MS;
+	int fd = bound_socket(variant->protocol, HERE, PORT);
+	int i;
+
+	ASSERT_EQ(0, service_new(session, "here", variant->protocol, HERE,
+				 PORT));
+	ASSERT_EQ(0, replica_new(session, "here", "h", fd));
+	for (i = 0; i < CLIENTS; i++)
+		EXPECT_EQ(inode_of(fd), inode_found(session, HERE));
+	EXPECT_EQ(0U, here(session).picks);
+	EXPECT_EQ(CLIENTS, flows_to(variant->protocol, HERE, fd));
+	EXPECT_LE((uint64_t)CLIENTS, here(session).picks);
+
+	/* Nobody is there, then the anchor, which is nobody's as well. */
+	close(fd);
+	while (here(session).replicas) {
+		ASSERT_GT(end, milliseconds());
+		pause_ms(1);
+	}
+	EXPECT_EQ(0U, inode_found(session, HERE));
+	ASSERT_EQ(0, set_hold(session, "here"));
+	EXPECT_EQ(0U, inode_found(session, HERE));
+	EXPECT_EQ(0U, here(session).refused);
+}
+
+static int netns_of_self(void)
+{
+	return open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+}
+
+/* A socket of another network namespace. */
+static int foreign_socket(int protocol)
+{
+	int home = netns_of_self(), fd;
+
+	if (home < 0 || !own_netns())
+		return -1;
+	fd = bound_socket(protocol, HERE, PORT);
+	if (setns(home, CLONE_NEWNET))
+		return -1;
+	close(home);
+	return fd;
+}
+
+TEST_F(limits, a_look_up_tells_of_no_other_namespace)
+{
+	union chring_address from = { .in = address_of(HERE, PORT) };
+	union chring_address to = { .in = address_of(HERE, PORT) };
+	struct chring *chring = self->session.chring;
+	char replica[CHRING_NAME_MAX + 1];
+	int fd = foreign_socket(variant->protocol);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, chring_lookup(chring, "s", &from, &to, replica));
+	EXPECT_STRNE("", replica);
+	sk_lookup_attach(PORT, fd, false);
+	ASSERT_EQ(0, chring_lookup(chring, "s", &from, &to, replica));
+	EXPECT_STREQ("", replica);
+	EXPECT_EQ(0U, chring_lookup_inode(chring));
 }
 
 static int bind_error(int fd, const char *address)
