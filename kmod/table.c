@@ -96,7 +96,6 @@ static void table_fill(struct chring_table *table,
 								 replica->sk;
 		table->target[index].counters = replica->counters;
 		table->target[index].ports = chring_ports(replica->port);
-		replica->slots = 0;
 	}
 	if (service->balance == CHRING_BALANCE_POLICY_EVEN)
 		chring_balance_even(table->balancer, &service->ring,
@@ -107,12 +106,12 @@ static void table_fill(struct chring_table *table,
 				    &table->slots);
 	chring_balancer_free(table->balancer);
 	table->balancer = NULL;
-	for (slot = 0; slot < 1 << service->order; slot++) {
-		replica = xa_load(&service->replicas, table->slots.owner[slot]);
-		replica->slots++;
-	}
-	xa_for_each(&service->replicas, index, replica)
+	for (slot = 0; slot < 1 << service->order; slot++)
+		table->target[table->slots.owner[slot]].nr_slots++;
+	xa_for_each(&service->replicas, index, replica) {
+		replica->slots = table->target[index].nr_slots;
 		replica->member.nr_filled = replica->member.nr_vnodes;
+	}
 }
 
 /**

@@ -43,6 +43,7 @@ struct chring_totals {
  *	replaced
  * @counters: its counters, with the same life time
  * @ports: that the socket has while it is alive, see chring_ports()
+ * @nr_slots: of the table that it owns; the selector does not look at it
  *
  * Of a size that is a power of two: the selector multiplies by it.
  */
@@ -50,6 +51,7 @@ struct chring_target {
 	struct sock *sk;
 	struct chring_counters __percpu *counters;
 	__portpair ports;
+	u32 nr_slots;
 } __aligned(32);
 
 /**
