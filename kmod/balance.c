@@ -257,6 +257,7 @@ static void set_quotas(struct chring_balancer *b)
 	sort(b->sharers, b->nr_sharers, sizeof(*b->sharers), compare_turns, NULL);
 	for (i = 0; i < left; i++)
 		b->sharers[i]->quota++;
+	cond_resched();
 }
 
 /* A slot of a member that lives is its own; the others are to be given out */
@@ -374,6 +375,7 @@ static void set_owners(struct chring_balancer *b,
 			seat->held++;
 		slots->owner[slot] = index_of(seat);
 	}
+	cond_resched();
 	find_sharers(b, ring, false);
 	settle(b, ring, before, slots, slots->owner);
 }
@@ -532,7 +534,9 @@ static void set_standins(struct chring_balancer *b, struct chring_slots *slots)
 	}
 	memcpy(b->others, b->sharers, b->nr_sharers * sizeof(*b->sharers));
 	sort(b->sharers, b->nr_sharers, sizeof(*b->sharers), compare_needs, NULL);
+	cond_resched();
 	sort(b->others, b->nr_sharers, sizeof(*b->others), compare_rooms, NULL);
+	cond_resched();
 	sort_by_owner(b, slots->owner);
 	for (i = 0; i < b->nr_seats; i++) {
 		const struct seat *seat = &b->seats[i];

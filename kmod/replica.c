@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/netlink.h>
+#include <linux/sched.h>
 #include <linux/skbuff.h>
 #include <net/inet_sock.h>
 #include <net/sock.h>
@@ -217,6 +218,7 @@ static int replicas_add(struct chring_net *cn, struct chring_service *service,
 	chring_sweep_service_locked(cn, service);
 	chring_sweep_begin(cn);
 	for (i = 0; i < nr; i++) {
+		cond_resched();
 		err = replica_enter(cn, service, request, &args[i], extack);
 		if (err)
 			goto retract;
@@ -299,6 +301,8 @@ static int replicas_find(struct chring_service *service,
 	int err;
 
 	for (i = 0; i < request->nr; i++) {
+		/* Of many, each is looked for among many */
+		cond_resched();
 		args[i].replica = chring_replica_find_locked(service,
 							     args[i].name);
 		if (!args[i].replica) {

@@ -117,6 +117,8 @@ void chring_ring_insert(struct chring_ring *ring, struct chring_member *member)
 	list_add_tail(&member->list, &ring->members);
 	ring->nr_points += member->nr_vnodes;
 	ring->nr_members++;
+	/* Many small ones may come in a row */
+	cond_resched();
 }
 
 /**
@@ -141,6 +143,7 @@ void chring_ring_remove(struct chring_ring *ring, struct chring_member *member)
 	list_del(&member->list);
 	ring->nr_points -= member->nr_vnodes;
 	ring->nr_members--;
+	cond_resched();
 }
 
 /**
@@ -272,5 +275,6 @@ void chring_ring_fill(const struct chring_ring *ring, bool living,
 			first = arcs[slot].first;
 		owner[slot] = first ? first->index : CHRING_NO_MEMBER;
 		standin[slot] = second ? second->index : owner[slot];
+		resched_sometimes(i);
 	}
 }
