@@ -3,10 +3,13 @@
 #define _GNU_SOURCE
 #include <err.h>
 #include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/udp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -135,6 +138,7 @@ static void ask_in_segments(struct edge *edge, int answers)
 
 	if (edge->steered)
 		edge_foretell(edge);
+	edge_enter_client(edge);
 	for (i = 0; i < EDGE_FLOWS; i++) {
 		fd = client_open(&edge->stage, edge->sources[i]);
 		edge->answers[i] = client_connect(&edge->stage, fd);
@@ -142,6 +146,7 @@ static void ask_in_segments(struct edge *edge, int answers)
 		edge->answers[i] = receive_answers(fd, answers);
 		close(fd);
 	}
+	edge_enter_server(edge);
 }
 
 TEST_F(udp, segmentation_offload)
@@ -168,6 +173,43 @@ TEST_F(udp, receive_offload)
 	ask_in_segments(edge, 1);
 	EXPECT_EQ(EDGE_FLOWS, (int)edge->stage.tally->coalesced);
 	EXPECT_EDGE(edge, "GSO to GRO, 10 datagrams in one",
+		    edge_wanted(edge));
+}
+
+static void set_offload(const char *device, uint32_t which, uint32_t on)
+{
+	struct ethtool_value value = { .cmd = which, .data = on };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = { .ifr_data = (void *)&value };
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", device);
+	if (ioctl(fd, SIOCETHTOOL, &request))
+		err(1, "offload of %s", device);
+	close(fd);
+}
+
+/*
+ * The datagrams leave one by one, and are joined where they come in. For that
+ * the kernel looks up a socket as well, by its own hash.
+ */
+TEST_F(udp, receive_offload_of_a_device)
+{
+	struct edge *edge = &self->edge;
+
+	edge_link(edge);
+	edge_go_far(edge);
+	edge_bind(edge, EDGE_HOST);
+	set_offload(EDGE_DEVICE, ETHTOOL_SGRO, true);
+	edge_enter_client(edge);
+	/* veth passes by the receiver's GRO what it takes to have been segmented */
+	set_offload("east", ETHTOOL_STSO, false);
+	edge_shell("ip link set east gso_max_segs 1");
+	edge_enter_server(edge);
+	edge->stage.prepare = enable_gro;
+	ASSERT_EQ(0, edge_serve(edge));
+	ask_in_segments(edge, 1);
+	EXPECT_EQ(EDGE_FLOWS, (int)edge->stage.tally->coalesced);
+	EXPECT_EDGE(edge, "GRO of a veth, 10 datagrams joined",
 		    edge_wanted(edge));
 }
 
