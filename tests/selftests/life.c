@@ -287,6 +287,23 @@ TEST_F(life, a_new_socket_takes_the_place_of_one_that_is_up)
 			  self->after[i]);
 }
 
+/* With the other balance slots would keep their owner whatever its points. */
+TEST_F(life, a_new_socket_has_the_points_of_the_one_before)
+{
+	struct stage *stage = &self->stage;
+	int i;
+
+	ASSERT_EQ(0, chring_service_set_balance(stage->chring, stage->service,
+						CHRING_BALANCE_RING));
+	ask(stage, self->sources, FLOWS, self->before);
+	server_start(stage, 4);
+	ASSERT_EQ(0, add_as_1(stage, 4, true, 0));
+	ask(stage, self->sources, FLOWS, self->after);
+	for (i = 0; i < FLOWS; i++)
+		EXPECT_EQ(self->before[i] == 1 ? 4 : self->before[i],
+			  self->after[i]);
+}
+
 TEST_F(life, who_was_replaced_does_not_remove_its_successor)
 {
 	struct stage *stage = &self->stage;
