@@ -304,6 +304,38 @@ int chring_lock_release(struct chring_handle *handle, u64 token)
 }
 
 /**
+ * chring_lock_consistent - have the next holder not told what this one was
+ * @handle: the current process's
+ * @token: what it holds the lock by
+ *
+ * Context: process; takes the lock's lock.
+ * Return: 0; -ESTALE where the handle does not hold the lock by @token, or is
+ * not the current process's.
+ */
+int chring_lock_consistent(struct chring_handle *handle, u64 token)
+{
+	struct chring_lock *lock = handle->lock;
+	struct chring_wakeup wakeup = {};
+	int err;
+
+	spin_lock(&lock->lock);
+	err = chring_handle_check_locked(handle);
+	if (err) {
+		spin_unlock(&lock->lock);
+		return err;
+	}
+	chring_word_freeze_locked(lock);
+	if (lock->holder == handle && chring_word_token_locked(lock) == token)
+		lock->news = 0;
+	else
+		err = -ESTALE;
+	/* What the word was found to be may have freed it */
+	chring_queue_pass_on_locked(lock, &wakeup);
+	chring_queue_unlock(lock, &wakeup);
+	return err;
+}
+
+/**
  * chring_lock_break - take a lock from its holder
  * @lock: the lock; caller has a reference
  *

@@ -27,12 +27,13 @@ struct task_struct;
  * @id: its number in the lockspace
  * @lock: protects what follows but @quota and @name; and of the lock's handles
  *	and waiters what is said to be the lock's
- * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT
+ * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT, CHRING_LOCK_STICKY
  * @persistent: outlives its handles
  * @doomed: does not outlive its handles, whatever news there is
  * @gone: its lockspace knows it no more: no handle is added
  * @taken: somebody has held it
- * @news: CHRING_NEWS_... for the next holder; none while somebody holds it
+ * @news: CHRING_NEWS_... for the next holder; while somebody holds it none, but
+ *	where the lock is sticky what the holder was told as well
  * @raised: of @news, what has not been told to those who listen
  * @mode: permissions
  * @uid: owner
@@ -44,7 +45,7 @@ struct task_struct;
  * @seen: the word, without flags, as it was last believed or stored
  * @holder: the handle that @seen names
  * @since: when @holder was first seen to be it, ns, to a tick
- * @dead_token: of the last holder, while there is @news
+ * @dead_token: of the holder that the latest of @news is of
  * @waiters: &struct chring_waiter, in the order of their coming
  * @handles: &struct chring_handle
  * @poll: those who poll handles
@@ -159,7 +160,7 @@ struct chring_waiter {
  * @uid: owner
  * @gid: group
  * @mode: permissions
- * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT
+ * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT, CHRING_LOCK_STICKY
  * @news: CHRING_NEWS_...
  * @persistent: outlives its handles
  */
@@ -184,6 +185,7 @@ void chring_lock_peek(struct chring_lock *lock, struct chring_lock_view *view);
 int chring_lock_acquire(struct chring_handle *handle, u32 flags,
 			ktime_t deadline, struct chring_grant *grant);
 int chring_lock_release(struct chring_handle *handle, u64 token);
+int chring_lock_consistent(struct chring_handle *handle, u64 token);
 int chring_lock_break(struct chring_lock *lock);
 int chring_lock_adopt(struct chring_handle *handle, struct chring_owner *owner,
 		      u32 id, struct chring_grant *grant);

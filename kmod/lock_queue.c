@@ -186,7 +186,8 @@ int chring_queue_take_locked(struct chring_handle *handle,
 	grant->word = lock->seen;
 	grant->news = lock->news;
 	grant->dead_token = lock->news ? lock->dead_token : 0;
-	lock->news = 0;
+	if (!(lock->flags & CHRING_LOCK_STICKY))
+		lock->news = 0;
 	return 0;
 }
 

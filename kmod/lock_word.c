@@ -124,7 +124,8 @@ u64 chring_word_token_locked(const struct chring_lock *lock)
 void chring_word_raise_locked(struct chring_lock *lock, u32 news)
 {
 	lockdep_assert_held(&lock->lock);
-	lock->raised |= news & ~lock->news;
+	/* What a holder was told is not what befell it in turn */
+	lock->raised |= lock->holder ? news : news & ~lock->news;
 	lock->news |= news;
 	lock->dead_token = chring_word_token_locked(lock);
 }
@@ -228,7 +229,8 @@ void chring_word_thaw_locked(struct chring_lock *lock, bool nudged)
 	lockdep_assert_held(&lock->lock);
 	if (lock->nr_waiters && !nudged)
 		flags |= CHRING_LOCK_WAITERS;
-	if (lock->news && !lock->holder)
+	/* While somebody is told of it, too: it is there after a release */
+	if (lock->news)
 		flags |= CHRING_LOCK_KERNEL;
 	if (!lock->map)
 		return;

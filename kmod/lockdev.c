@@ -111,6 +111,19 @@ static long handle_release(struct chring_handle *handle, void __user *user)
 	return chring_lock_release(handle, arg.token);
 }
 
+static long handle_consistent(struct chring_handle *handle, void __user *user)
+{
+	struct chring_lock_consistent arg;
+	int err;
+
+	err = get_arg(&arg, sizeof(arg), user);
+	if (err < 0)
+		return err;
+	if (arg.flags)
+		return -EINVAL;
+	return chring_lock_consistent(handle, arg.token);
+}
+
 static long handle_stat(struct chring_handle *handle, void __user *user)
 {
 	struct chring_lock_stat arg, stat = {};
@@ -160,6 +173,8 @@ static long handle_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return handle_adopt(handle, user);
 	case CHRING_IOC_CLOSE:
 		return chring_lock_close(handle, false);
+	case CHRING_IOC_CONSISTENT:
+		return handle_consistent(handle, user);
 	default:
 		return -ENOTTY;
 	}
@@ -198,7 +213,8 @@ static const struct file_operations handle_fops = {
 static int get_lock_args(struct chring_lock_args *args, char *name,
 			 const struct chring_lock_open *arg)
 {
-	const u32 kinds = CHRING_LOCK_FIFO | CHRING_LOCK_STRICT;
+	const u32 kinds = CHRING_LOCK_FIFO | CHRING_LOCK_STRICT |
+			  CHRING_LOCK_STICKY;
 
 	if (arg->flags & ~(kinds | CHRING_OPEN_CREATE | CHRING_OPEN_EXCLUSIVE))
 		return -EINVAL;

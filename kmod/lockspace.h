@@ -38,7 +38,7 @@ struct chring_lockspace {
 /**
  * struct chring_lock_args - which lock, and what it is to be if it is made
  * @name: its name
- * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT
+ * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT, CHRING_LOCK_STICKY
  * @create: make it where it is not there
  * @exclusive: it must not be there
  * @persistent: it outlives its handles

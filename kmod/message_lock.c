@@ -30,6 +30,8 @@ static int put_settings(struct sk_buff *skb, const struct chring_lock *lock,
 			CHRING_LOCK_DISCIPLINE_ADAPTIVE) ||
 	    (view->flags & CHRING_LOCK_STRICT &&
 	     nla_put_flag(skb, CHRING_A_LOCK_STRICT)) ||
+	    (view->flags & CHRING_LOCK_STICKY &&
+	     nla_put_flag(skb, CHRING_A_LOCK_STICKY)) ||
 	    (view->persistent && nla_put_flag(skb, CHRING_A_LOCK_PERSISTENT)))
 		return -EMSGSIZE;
 	return 0;

@@ -86,6 +86,8 @@ int chring_nl_lock_new_doit(struct sk_buff *skb, struct genl_info *info)
 		return err;
 	if (info->attrs[CHRING_A_LOCK_STRICT])
 		changes.flags |= CHRING_LOCK_STRICT;
+	if (info->attrs[CHRING_A_LOCK_STICKY])
+		changes.flags |= CHRING_LOCK_STICKY;
 	NL_SET_BAD_ATTR(info->extack, info->attrs[CHRING_A_LOCK_NAME]);
 	return chring_lock_new(chring_lockspace(genl_info_net(info)),
 			       nla_data(info->attrs[CHRING_A_LOCK_NAME]),

@@ -152,13 +152,14 @@ static const struct nla_policy chring_lookup_nl_policy[CHRING_A_LOOKUP_PAYLOAD +
 };
 
 /* CHRING_CMD_LOCK_NEW - do */
-static const struct nla_policy chring_lock_new_nl_policy[CHRING_A_LOCK_STRICT + 1] = {
+static const struct nla_policy chring_lock_new_nl_policy[CHRING_A_LOCK_STICKY + 1] = {
 	[CHRING_A_LOCK_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
 	[CHRING_A_LOCK_MODE] = { .type = NLA_U32, },
 	[CHRING_A_LOCK_UID] = { .type = NLA_U32, },
 	[CHRING_A_LOCK_GID] = { .type = NLA_U32, },
 	[CHRING_A_LOCK_DISCIPLINE] = NLA_POLICY_MAX(NLA_U32, 1),
 	[CHRING_A_LOCK_STRICT] = { .type = NLA_FLAG, },
+	[CHRING_A_LOCK_STICKY] = { .type = NLA_FLAG, },
 };
 
 /* CHRING_CMD_LOCK_SET - do */
@@ -266,7 +267,7 @@ static const struct genl_split_ops chring_nl_ops[] = {
 		.cmd		= CHRING_CMD_LOCK_NEW,
 		.doit		= chring_nl_lock_new_doit,
 		.policy		= chring_lock_new_nl_policy,
-		.maxattr	= CHRING_A_LOCK_STRICT,
+		.maxattr	= CHRING_A_LOCK_STICKY,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 	{

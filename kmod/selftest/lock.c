@@ -324,6 +324,38 @@ static bool __init test_death(struct lock_test *t)
 	return passed;
 }
 
+/* Each is told, until one says that all is well; the kernel is asked by all. */
+static bool __init test_sticky(struct lock_test *t)
+{
+	u32 broken = CHRING_NEWS_BROKEN;
+	struct chring_grant got;
+	u64 seq = seq_of(t);
+
+	return EXPECT(user_take(t, t->a)) &&
+	       EXPECT(!chring_lock_break(t->lock)) &&
+	       EXPECT(is(t, seq + 1, NULL, 0, broken, K)) &&
+	       EXPECT(!try_acquire(t->b, &got)) &&
+	       EXPECT(got.news == broken && got.dead_token == got.token - 1) &&
+	       EXPECT(is(t, seq + 2, t->b, 0, broken, K)) &&
+	       EXPECT(!user_release(t, t->b, seq + 2)) &&
+	       EXPECT(!chring_lock_release(t->b, got.token)) &&
+	       EXPECT(is(t, seq + 2, NULL, 0, broken, K)) &&
+	       EXPECT(!user_take(t, t->a)) &&
+	       EXPECT(!try_acquire(t->a, &got)) &&
+	       EXPECT(got.news == broken && got.dead_token == got.token - 2) &&
+	       EXPECT(chring_lock_consistent(t->b, got.token) == -ESTALE) &&
+	       EXPECT(chring_lock_consistent(t->a, got.token - 1) == -ESTALE) &&
+	       EXPECT(is(t, seq + 3, t->a, 0, broken, K)) &&
+	       EXPECT(!chring_lock_consistent(t->a, got.token)) &&
+	       EXPECT(is(t, seq + 3, t->a, 0, 0, 0)) &&
+	       EXPECT(user_release(t, t->a, seq + 3)) &&
+	       EXPECT(chring_lock_consistent(t->a, got.token) == -ESTALE) &&
+	       EXPECT(!try_acquire(t->b, &got)) &&
+	       EXPECT(!got.news && !got.dead_token) &&
+	       EXPECT(!chring_lock_release(t->b, got.token)) &&
+	       EXPECT(is(t, seq + 4, NULL, 0, 0, 0));
+}
+
 /* To close is to release, and sends those away who wait by the handle. */
 static bool __init test_close(struct lock_test *t)
 {
@@ -529,6 +561,8 @@ static const struct lock_case tests[] __initconst = {
 	{ test_break, CHRING_LOCK_FIFO },
 	{ test_death, 0 },
 	{ test_death, CHRING_LOCK_FIFO },
+	{ test_sticky, CHRING_LOCK_STICKY },
+	{ test_sticky, CHRING_LOCK_STICKY | CHRING_LOCK_FIFO },
 	{ test_close, 0 },
 	{ test_last_tokens, 0 },
 	{ test_no_token_for_waiter, 0 },

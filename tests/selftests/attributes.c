@@ -170,6 +170,7 @@ static const struct command commands[] = {
 		{ NUMBER, CHRING_A_LOCK_DISCIPLINE, .optional = true,
 		  .max = CHRING_LOCK_DISCIPLINE_FIFO },
 		{ FLAG, CHRING_A_LOCK_STRICT, .optional = true },
+		{ FLAG, CHRING_A_LOCK_STICKY, .optional = true },
 	} },
 	{ CHRING_CMD_LOCK_SET, CHRING_A_LOCK_MAX, false, {
 		{ OLD_NAME, CHRING_A_LOCK_NAME, .name = "lck" },

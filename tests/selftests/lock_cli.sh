@@ -402,6 +402,50 @@ all_news_are_shown()
 	grep -qx "CHRING_CORRUPT=$token" "$files/out"
 }
 
+told_of_a_death()	# STATUS COMMAND...: of a holder of the lock s, to this one
+{
+	local due=$1 status=0
+	shift
+
+	# shellcheck disable=SC2016 # for the inner shell
+	chringctl lock run s timeout 60 -- \
+		sh -c 'test "$CHRING_OWNER_DIED" || exit 99; "$@"' - "$@" ||
+		status=$?
+	! differs "status" "$due" $status
+}
+
+sticky_news_stay_until_a_command_succeeds()
+{
+	ends 0 lock add s sticky && json 'it[0]["sticky"]' lock show s &&
+	hold s && kill -KILL "$pid" && ended 137 &&
+	told_of_a_death 1 false && told_of_a_death 7 sh -c 'exit 7' &&
+	told_of_a_death 143 sh -c 'kill $$' && told_of_a_death 0 true &&
+	told_of_a_death 99 true && ends 0 lock del s &&
+	json 'it == []' lock show
+}
+
+token_is_compared_with_the_newest()
+{
+	local token
+
+	fails 2 'no lock' lock token a 1 && ends 0 lock add a &&
+	fails 3 "nobody has acquired lock 'a'" lock token a 1 || return
+	# shellcheck disable=SC2016 # for the inner shell
+	token=$(chringctl lock run a -- sh -c 'echo $CHRING_TOKEN') &&
+	ends 0 lock token a "$token" && ! [ -s "$files/out" ] &&
+	fails 3 "^chringctl: token $((token - 1)) of lock 'a' is stale, the newest is $token$" \
+		lock token a $((token - 1)) &&
+	fails 3 "token $((token + 1)) of lock 'a' is not given yet, the newest" \
+		lock token a $((token + 1)) || return
+	# By the word, which the kernel does not see when it happens.
+	# shellcheck disable=SC2016
+	chringctl lock run a -- sh -c 'chringctl lock token a $CHRING_TOKEN' &&
+	fails 3 stale lock token a "$token" &&
+	ends 0 lock set a mode 600 &&
+	unprivileged 2 'Permission denied' lock token a "$token" &&
+	ends 0 lock del a
+}
+
 lock_that_was_added_stays_until_deleted()
 {
 	ends 0 lock add stay mode 640 owner nobody group 7 fifo strict &&
@@ -479,7 +523,9 @@ tests=(
 	loss_is_told_once_and_the_outer_lock_is_not_mistaken
 	example_of_the_manual_adds_under_the_lock
 	example_of_the_manual_tells_of_a_dead_holder
-	holder_is_shown all_news_are_shown lock_that_was_added_stays_until_deleted
+	holder_is_shown all_news_are_shown
+	sticky_news_stay_until_a_command_succeeds
+	token_is_compared_with_the_newest lock_that_was_added_stays_until_deleted
 	permissions_are_those_of_a_file other_namespace_has_other_locks
 )
 

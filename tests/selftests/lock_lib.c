@@ -493,6 +493,81 @@ TEST_F(lock, death_of_the_holder_is_told_once)
 	EXPECT_EQ(0U, chring_lock_dead_token(self->two));
 }
 
+/* ---- news that stay */
+
+/* Leaves a lock behind whose holder has died; returns that one's token. */
+static uint64_t die_with(struct chring_lock *lock)
+{
+	uint64_t token;
+	pid_t child;
+
+	chring_lock_acquire(lock);
+	token = chring_lock_token(lock);
+	chring_lock_release(lock);
+	child = fork();
+	if (!child) {
+		chring_lock_acquire(lock);
+		raise(SIGKILL);
+	}
+	waitpid(child, NULL, 0);
+	lock_is(lock, "free, 0 wait, owner died");
+	return token + 1;
+}
+
+TEST_F(lock, news_of_a_sticky_lock_stay_until_consistent)
+{
+	const int died = CHRING_NEWS_OWNER_DIED, broken = CHRING_NEWS_BROKEN;
+	unsigned int flags = variant->flags | CHRING_LOCK_CREATE;
+	struct chring_lock *one, *two;
+	struct taker taker;
+	uint64_t dead;
+
+	flags |= CHRING_LOCK_STICKY;
+	ASSERT_EQ(0, chring_lock_open(&one, "s", flags, 0));
+	ASSERT_EQ(0, chring_lock_open(&two, "s", 0, 0));
+	dead = die_with(one);
+	ASSERT_STREQ("free, 0 wait, owner died", lock_state(one));
+	EXPECT_EQ(died, chring_lock_acquire(one));
+	EXPECT_EQ(dead, chring_lock_dead_token(one));
+	EXPECT_TRUE(chring_lock_is_held(one));
+	EXPECT_STREQ("mine, 0 wait, owner died", lock_state(one));
+	EXPECT_EQ(-ESTALE, chring_lock_consistent(two));
+
+	/* Who waits meanwhile is told as well, */
+	ASSERT_TRUE(begin(&taker, two, take));
+	ASSERT_TRUE(lock_waits(one, 1));
+	EXPECT_EQ(0, chring_lock_release(one));
+	pthread_join(taker.thread, NULL);
+	EXPECT_EQ(died, taker.ret);
+	EXPECT_EQ(dead, chring_lock_dead_token(two));
+	EXPECT_EQ(-EPERM, chring_lock_consistent(two));
+
+	/* and of what befell that one. */
+	dead = chring_lock_token(two);
+	ASSERT_EQ(0, lock_break("s"));
+	EXPECT_EQ(died | broken, chring_lock_try(one));
+	EXPECT_EQ(dead, chring_lock_dead_token(one));
+	EXPECT_EQ(0, chring_lock_consistent(one));
+	EXPECT_STREQ("mine, 0 wait", lock_state(one));
+	EXPECT_EQ(0, chring_lock_consistent(one));
+	EXPECT_EQ(0, chring_lock_release(one));
+	EXPECT_EQ(-ESTALE, chring_lock_consistent(one));
+	EXPECT_EQ(0, chring_lock_acquire(two));
+	EXPECT_EQ(0U, chring_lock_dead_token(two));
+	EXPECT_EQ(0, chring_lock_release(two));
+	chring_lock_close(one);
+	chring_lock_close(two);
+}
+
+TEST_F(lock, news_of_others_need_nobody_to_be_consistent)
+{
+	die_with(self->one);
+	EXPECT_EQ((int)CHRING_NEWS_OWNER_DIED, chring_lock_acquire(self->one));
+	EXPECT_EQ(0, chring_lock_consistent(self->one));
+	EXPECT_EQ(0, chring_lock_release(self->one));
+	EXPECT_EQ(0, chring_lock_acquire(self->two));
+}
+
 /* ---- shutting down */
 
 static struct chring_lock *ended;

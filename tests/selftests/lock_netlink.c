@@ -69,13 +69,14 @@ static void see(struct nlmsghdr *nlh, struct seen *seen)
 	if (genlmsg_parse(nlh, 0, attrs, CHRING_A_LOCK_MAX, NULL) ||
 	    !attrs[CHRING_A_LOCK_NAME])
 		return;
-	put(seen, "%s %#lo %lu:%lu %s%s%s handles %lu waiters %lu news %lu",
+	put(seen, "%s %#lo %lu:%lu %s%s%s%s handles %lu waiters %lu news %lu",
 	    nla_get_string(attrs[CHRING_A_LOCK_NAME]),
 	    number(attrs[CHRING_A_LOCK_MODE]), number(attrs[CHRING_A_LOCK_UID]),
 	    number(attrs[CHRING_A_LOCK_GID]),
 	    number(attrs[CHRING_A_LOCK_DISCIPLINE]) ==
 	    CHRING_LOCK_DISCIPLINE_FIFO ? "fifo" : "adaptive",
 	    attrs[CHRING_A_LOCK_STRICT] ? " strict" : "",
+	    attrs[CHRING_A_LOCK_STICKY] ? " sticky" : "",
 	    attrs[CHRING_A_LOCK_PERSISTENT] ? " persistent" : "",
 	    number(attrs[CHRING_A_LOCK_HANDLES]),
 	    number(attrs[CHRING_A_LOCK_WAITERS]),
@@ -228,8 +229,9 @@ TEST_F(locks, are_as_they_were_made)
 	nla_put_u32(msg, CHRING_A_LOCK_GID, STAFF);
 	nla_put_u32(msg, CHRING_A_LOCK_DISCIPLINE, CHRING_LOCK_DISCIPLINE_FIFO);
 	nla_put_flag(msg, CHRING_A_LOCK_STRICT);
+	nla_put_flag(msg, CHRING_A_LOCK_STICKY);
 	EXPECT_EQ(0, ask(session, msg));
-	EXPECT_STREQ("other 0640 1001:1100 fifo strict persistent handles 0 waiters 0 news 0",
+	EXPECT_STREQ("other 0640 1001:1100 fifo strict sticky persistent handles 0 waiters 0 news 0",
 		     text_now(session, "other"));
 	EXPECT_STREQ("plain;other;", names_now(session));
 	EXPECT_EQ(0, lock_do(session, CHRING_CMD_LOCK_DEL, "plain"));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Taking a command's words one by one, and saying what is wrong with them. */
 #include <ctype.h>
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -153,6 +154,24 @@ enum status next_number(struct args *args, const char *what, uint32_t min,
 	if (!parse_number(word, min, max, number))
 		return mistake("%s must be %u..%u, not '%s'", what, min, max,
 			       word);
+	return STATUS_DONE;
+}
+
+enum status next_token(struct args *args, uint64_t *token)
+{
+	unsigned long long value;
+	enum status status;
+	const char *word;
+
+	status = next_word(args, "TOKEN", &word);
+	if (status)
+		return status;
+	errno = 0;
+	value = strtoull(word, NULL, 10);
+	if (!*word || word[strspn(word, "0123456789")] || errno || !value)
+		return mistake("TOKEN must be a number, as lock show and CHRING_TOKEN have it, not '%s'",
+			       word);
+	*token = value;
 	return STATUS_DONE;
 }
 

@@ -50,6 +50,7 @@ enum status lock_add(struct chring *chring, struct args *args);
 enum status lock_set(struct chring *chring, struct args *args);
 enum status lock_del(struct chring *chring, struct args *args);
 enum status lock_break(struct chring *chring, struct args *args);
+enum status lock_token(struct chring *chring, struct args *args);
 
 /* Within an object of the output: what is known of it. */
 void service_values(const struct chring_service *service);
@@ -72,6 +73,7 @@ enum status no_such_option(const struct args *args);
 enum status take_command(struct args *args, char ***words);
 enum status next_number(struct args *args, const char *what, uint32_t min,
 			uint32_t max, uint32_t *number);
+enum status next_token(struct args *args, uint64_t *token);
 enum status next_duration(struct args *args, const char *what,
 			  uint64_t *nanoseconds);
 enum status next_protocol(struct args *args, int *protocol);

@@ -74,7 +74,7 @@ static const struct command commands[] = {
 	{ "lock", "show", "[NAME]",
 	  "show one lock, or all, and who holds it", lock_show },
 	{ "lock", "add",
-	  "NAME [mode MODE] [owner USER] [group GROUP] [fifo|adaptive] [strict]",
+	  "NAME [mode MODE] [owner USER] [group GROUP] [fifo|adaptive] [strict] [sticky]",
 	  "make a lock that stays", lock_add },
 	{ "lock", "set",
 	  "NAME [mode MODE] [owner USER] [group GROUP] [fifo|adaptive]",
@@ -83,6 +83,8 @@ static const struct command commands[] = {
 	  "let a lock go with its last user", lock_del },
 	{ "lock", "break", "NAME",
 	  "take a lock from its holder", lock_break },
+	{ "lock", "token", "NAME TOKEN",
+	  "tell whether a token is that of the last acquisition", lock_token },
 	{ }
 };
 

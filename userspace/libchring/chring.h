@@ -784,6 +784,7 @@ const char *chring_replica_state_name(uint32_t state);
 /* What a lock is; it is decided where the lock is made. */
 #define CHRING_LOCK_FIFO	0x1U	/* in the order of arrival */
 #define CHRING_LOCK_STRICT	0x2U	/* by the kernel alone */
+#define CHRING_LOCK_STICKY	0x4U	/* news stay until what it is of is mended */
 
 /* How chring_lock_open() opens it. */
 #define CHRING_LOCK_CREATE	0x100U	/* make it if it is not there */
@@ -801,7 +802,7 @@ const char *chring_replica_state_name(uint32_t state);
 /**
  * struct chring_lock_status - what the kernel tells of a lock
  * @name: its name, unique in the network namespace
- * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT
+ * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT, CHRING_LOCK_STICKY
  * @mode: who may use it, as a file's mode
  * @owner: its user
  * @group: its group
@@ -814,7 +815,8 @@ const char *chring_replica_state_name(uint32_t state);
  *	not have to wait is known when somebody waits, or asks
  * @waiters: how many acquisitions wait
  * @handles: how many handles there are
- * @news: CHRING_NEWS_... that the next holder will be told
+ * @news: CHRING_NEWS_... that the next holder will be told, unless the one that
+ *	there is calls chring_lock_consistent() before
  * @dead_token: where there is @news, of the holder that it is of
  */
 struct chring_lock_status {
@@ -838,8 +840,9 @@ struct chring_lock_status {
 /**
  * struct chring_lock_request - a lock to be made or changed
  * @name: 1 to CHRING_NAME_MAX bytes of printable ASCII without white space
- * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT. For chring_lock_set(),
- *	CHRING_LOCK_FIFO, 0 or CHRING_LOCK_KEEP: a lock stays strict, or not
+ * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT, CHRING_LOCK_STICKY. For
+ *	chring_lock_set(), CHRING_LOCK_FIFO, 0 or CHRING_LOCK_KEEP: a lock stays
+ *	strict or sticky, or not
  * @mode: who may use it, as a file's mode, or CHRING_LOCK_KEEP; by default 0600
  * @owner: its user, or CHRING_LOCK_KEEP; by default who asks
  * @group: its group, or CHRING_LOCK_KEEP; by default that of who asks
@@ -984,8 +987,9 @@ struct chring_lock;
  *	where this fails
  * @name: 1 to CHRING_NAME_MAX bytes of printable ASCII without white space
  * @flags: CHRING_LOCK_CREATE and so on; with CHRING_LOCK_CREATE also
- *	CHRING_LOCK_EXCLUSIVE, and what a new lock is to be, CHRING_LOCK_FIFO
- *	and CHRING_LOCK_STRICT: a lock that is there stays as it is
+ *	CHRING_LOCK_EXCLUSIVE, and what a new lock is to be, CHRING_LOCK_FIFO,
+ *	CHRING_LOCK_STRICT and CHRING_LOCK_STICKY: a lock that is there stays
+ *	as it is
  * @mode: with CHRING_LOCK_CREATE, permissions of a new lock, as open(2) has
  *	them, but for the umask; 0 is 0600. Acquiring needs the permission to
  *	write
@@ -1056,6 +1060,8 @@ int chring_lock_try(struct chring_lock *lock);
  * Return: 0; or more: acquired with news, CHRING_NEWS_... bits, which are told
  * once, to one: what the lock protects may have been left half done. Then
  * chring_lock_dead_token() is the token of the holder that they are about.
+ * Where the lock is CHRING_LOCK_STICKY they are told to each holder, until one
+ * calls chring_lock_consistent().
  * Less than 0 is
  *
  * - -EINTR: a signal came whose handler was installed without SA_RESTART
@@ -1090,6 +1096,19 @@ int chring_lock_acquire_until(struct chring_lock *lock,
  * it by this handle. Nothing has changed then.
  */
 int chring_lock_release(struct chring_lock *lock);
+
+/**
+ * chring_lock_consistent - say that what a lock protects has been put right
+ * @lock: the handle, which holds the lock
+ *
+ * The next holder is not told then what this one was: in a lock that is
+ * CHRING_LOCK_STICKY each is, until one has put right what may be half done, and
+ * says so. Who finds that it cannot releases the lock without saying it.
+ *
+ * Return: 0, also where there was no news; -ESTALE where the handle does not
+ * hold the lock, -EPERM where another thread does by it.
+ */
+int chring_lock_consistent(struct chring_lock *lock);
 
 /**
  * chring_lock_is_held - look whether a lock is still held

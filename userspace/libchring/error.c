@@ -77,6 +77,7 @@ static const char *const lock_names[] = {
 	[CHRING_A_LOCK_GID]		= "gid",
 	[CHRING_A_LOCK_DISCIPLINE]	= "discipline",
 	[CHRING_A_LOCK_STRICT]		= "strict",
+	[CHRING_A_LOCK_STICKY]		= "sticky",
 };
 
 static const struct attr_set service_set = {

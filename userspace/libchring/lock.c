@@ -720,6 +720,22 @@ CHRING_EXPORT int chring_lock_release(struct chring_lock *lock)
 	return release_slowly(lock, binding, token);
 }
 
+CHRING_EXPORT int chring_lock_consistent(struct chring_lock *lock)
+{
+	struct chring_lock_consistent request = { .size = sizeof(request) };
+	struct binding *binding = bound(lock);
+	uint64_t held;
+
+	if (!binding)
+		return -ESTALE;
+	held = __atomic_load_n(&binding->held, __ATOMIC_ACQUIRE);
+	request.token = __atomic_load_n(&binding->token, __ATOMIC_ACQUIRE);
+	if (__atomic_load_n(&binding->thread, __ATOMIC_RELAXED) !=
+	    this_thread() && !(lock->flags & CHRING_LOCK_ANY_THREAD))
+		return is_held(binding, held, request.token) ? -EPERM : -ESTALE;
+	return ioctl(binding->fd, CHRING_IOC_CONSISTENT, &request) ? -errno : 0;
+}
+
 CHRING_EXPORT const char *chring_lock_strerror(int err)
 {
 	switch (abs(err)) {

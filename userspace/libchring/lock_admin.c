@@ -37,6 +37,9 @@ static int put_flags(struct nl_msg *msg, uint32_t flags)
 	if (flags & CHRING_LOCK_STRICT &&
 	    nla_put_flag(msg, CHRING_A_LOCK_STRICT) < 0)
 		return -1;
+	if (flags & CHRING_LOCK_STICKY &&
+	    nla_put_flag(msg, CHRING_A_LOCK_STICKY) < 0)
+		return -1;
 	return nla_put_u32(msg, CHRING_A_LOCK_DISCIPLINE, discipline);
 }
 
@@ -124,6 +127,8 @@ static int parse_lock(struct chring *chring, struct nlmsghdr *reply,
 		lock->flags |= CHRING_LOCK_FIFO;
 	if (attrs[CHRING_A_LOCK_STRICT])
 		lock->flags |= CHRING_LOCK_STRICT;
+	if (attrs[CHRING_A_LOCK_STICKY])
+		lock->flags |= CHRING_LOCK_STICKY;
 	lock->mode = chring_get_uint(attrs[CHRING_A_LOCK_MODE]);
 	lock->owner = chring_get_uint(attrs[CHRING_A_LOCK_UID]);
 	lock->group = chring_get_uint(attrs[CHRING_A_LOCK_GID]);

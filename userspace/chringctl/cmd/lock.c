@@ -35,11 +35,23 @@ static bool take_order(struct args *args, struct chring_lock_request *request)
 	return true;
 }
 
+/* What only a new lock can be told to be. */
+static bool take_kind(struct args *args, uint32_t *kinds)
+{
+	if (take_word(args, "strict"))
+		*kinds |= CHRING_LOCK_STRICT;
+	else if (take_word(args, "sticky"))
+		*kinds |= CHRING_LOCK_STICKY;
+	else
+		return false;
+	return true;
+}
+
 static enum status parse_request(struct args *args, bool is_new,
 				 struct chring_lock_request *request)
 {
 	enum status status;
-	bool strict = false;
+	uint32_t kinds = 0;
 
 	request->flags = CHRING_LOCK_KEEP;
 	request->mode = CHRING_LOCK_KEEP;
@@ -48,17 +60,15 @@ static enum status parse_request(struct args *args, bool is_new,
 	status = next_word(args, "NAME", &request->name);
 	while (!status && args->left) {
 		if (take_permission(args, request, &status) ||
-		    take_order(args, request))
+		    take_order(args, request) ||
+		    (is_new && take_kind(args, &kinds)))
 			continue;
-		if (is_new && take_word(args, "strict"))
-			strict = true;
-		else
-			status = no_more_words(args);
+		status = no_more_words(args);
 	}
-	if (strict && request->flags == CHRING_LOCK_KEEP)
+	if (kinds && request->flags == CHRING_LOCK_KEEP)
 		request->flags = 0;
-	if (strict)
-		request->flags |= CHRING_LOCK_STRICT;
+	if (kinds)
+		request->flags |= kinds;
 	return status;
 }
 
@@ -135,6 +145,38 @@ enum status lock_break(struct chring *chring, struct args *args)
 	return outcome(chring, ret);
 }
 
+enum status lock_token(struct chring *chring, struct args *args)
+{
+	struct chring_lock_status lock;
+	enum status status;
+	const char *name;
+	uint64_t token;
+	int ret;
+
+	status = next_word(args, "NAME", &name);
+	if (!status)
+		status = next_token(args, &token);
+	if (!status)
+		status = no_more_words(args);
+	if (status)
+		return status;
+	ret = chring_open(chring);
+	if (!ret)
+		ret = chring_lock_get(chring, name, &lock);
+	if (ret < 0)
+		return outcome(chring, ret);
+	if (token == lock.token)
+		return STATUS_DONE;
+	if (!lock.token)
+		failure("nobody has acquired lock '%s' yet", name);
+	else
+		failure("token %ju of lock '%s' is %s, the newest is %ju",
+			(uintmax_t)token, name,
+			token < lock.token ? "stale" : "not given yet",
+			(uintmax_t)lock.token);
+	return STATUS_CONDITION;
+}
+
 static void print_holder(const struct chring_lock_status *lock)
 {
 	output_word(OUTPUT_TEXT, NULL, lock->held ? "held" : "free");
@@ -186,6 +228,7 @@ void lock_values(const struct chring_lock_status *lock)
 	output_word(OUTPUT_BOTH, "discipline",
 		    lock->flags & CHRING_LOCK_FIFO ? "fifo" : "adaptive");
 	output_bool(OUTPUT_JSON, "strict", lock->flags & CHRING_LOCK_STRICT);
+	output_bool(OUTPUT_JSON, "sticky", lock->flags & CHRING_LOCK_STICKY);
 	output_bool(OUTPUT_JSON, "persistent", lock->persistent);
 	output_string(OUTPUT_TEXT, "mode", mode);
 	output_number(OUTPUT_JSON, "mode", lock->mode);

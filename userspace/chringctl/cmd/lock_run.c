@@ -156,8 +156,13 @@ static enum status run(struct job *job)
 		.on_event	= lose,
 		.data		= job,
 	};
+	enum status status;
 
-	return program_run(&program);
+	status = program_run(&program);
+	/* What was half done is put right, where the command says it is done */
+	if (status == STATUS_PASSED)
+		chring_lock_consistent(job->lock);
+	return status;
 }
 
 /* The kernel hears of a holder, and since when it is one, when it is asked. */

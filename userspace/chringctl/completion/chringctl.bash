@@ -36,7 +36,7 @@ _chringctl_keys()	# OBJECT VERB PREVIOUS-WORD
 	"lock run"*)
 		echo timeout on-loss -- ;;
 	"lock add"*)
-		echo mode owner group fifo adaptive strict ;;
+		echo mode owner group fifo adaptive strict sticky ;;
 	"lock set"*)
 		echo mode owner group fifo adaptive ;;
 	*" balance")
@@ -85,7 +85,7 @@ _chringctl_words()	# the words before the one to complete, in ${words[@]}
 		service) echo add show set del help ;;
 		replica) echo add adopt show set drain up del help ;;
 		ring) echo show help ;;
-		lock) echo run show add set del break help ;;
+		lock) echo run show add set del break token help ;;
 		esac
 	elif [ "$count" = 2 ] && [ "$object" = lock ]; then
 		[ "$verb" = add ] || _chringctl_names lock show

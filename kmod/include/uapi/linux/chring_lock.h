@@ -74,6 +74,7 @@ struct chring_lock_info {
 /* What a lock is, chosen where it is made */
 #define CHRING_LOCK_FIFO	0x1U	/* in the order of arrival */
 #define CHRING_LOCK_STRICT	0x2U	/* no page: all is the kernel's */
+#define CHRING_LOCK_STICKY	0x4U	/* news stay until CONSISTENT */
 
 /* Flags of CHRING_IOC_OPEN besides */
 #define CHRING_OPEN_CREATE	0x100U	/* make it where it is not there */
@@ -125,7 +126,8 @@ struct chring_lock_open {
  * @word: set to the word that was stored, without flags: what a release by
  *	compare-and-swap expects
  * @dead_token: set to the last holder's token where there is news, or 0
- * @news: set to CHRING_NEWS_...; told once
+ * @news: set to CHRING_NEWS_...; told once, or, where the lock is
+ *	CHRING_LOCK_STICKY, to each holder until one says CHRING_IOC_CONSISTENT
  *
  * -EBUSY, -ETIMEDOUT, -EINTR (or restarted, with the same deadline); -EACCES
  * where the lock's mode did not let the handle's opener write; -EDEADLK where
@@ -151,6 +153,22 @@ struct chring_lock_acquire {
  *	it (any more)
  */
 struct chring_lock_release {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 token;
+};
+
+/**
+ * struct chring_lock_consistent - argument of CHRING_IOC_CONSISTENT
+ * @size: of this
+ * @flags: 0
+ * @token: what the lock is held by; -ESTALE where the handle does not hold it by
+ *	this token (any more)
+ *
+ * What the lock protects has been put right: the next holder is not told the
+ * news that this one was.
+ */
+struct chring_lock_consistent {
 	__u32 size;
 	__u32 flags;
 	__aligned_u64 token;
@@ -217,6 +235,7 @@ struct chring_lock_adopt {
 #define CHRING_IOC_ADOPT	_IO(CHRING_IOC_MAGIC, 0x04)
 /* Releases what is held, and ends the handle whatever copies of it there are */
 #define CHRING_IOC_CLOSE	_IO(CHRING_IOC_MAGIC, 0x05)
+#define CHRING_IOC_CONSISTENT	_IO(CHRING_IOC_MAGIC, 0x06)
 
 /*
  * poll() of a handle: POLLPRI, there is news for the next holder; POLLERR, the
