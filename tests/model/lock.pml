@@ -15,6 +15,8 @@
  *			signal
  *	TWINS		threads 1 and 2 are of one process, and share a handle
  *	BREAKS		the lock is broken once, at any time
+ *	STICKY		news is told until a holder has put things right, which each
+ *			may do, or not
  *	LIVE		without end, for the claim that nobody waits for ever;
  *			sections of the kernel are one step then, tokens are not
  *			counted
@@ -146,7 +148,11 @@ inline thaw()
 	seq = seen;
 	owner = holder;
 	W = WAITERS;
+#ifdef BUG_STICKY_THAWS
 	K = news && !holder;
+#else
+	K = news > 0;
+#endif
 	seen = 0;
 	holder = 0;
 	nudged = false;
@@ -184,6 +190,12 @@ inline dequeue(thread)
 	fi
 }
 
+inline consistent()
+{
+	news = 0;
+	truth_news = 0
+}
+
 /* Nobody holds the lock */
 inline take(thread)
 {
@@ -198,8 +210,9 @@ inline take(thread)
 	holder = ID(thread);
 	truth_take(thread, seen);
 	assert(news == truth_news);	/* told, once, and only if true */
-	news = 0;
-	truth_news = 0;
+#ifndef STICKY
+	consistent()
+#endif
 }
 
 /*
@@ -450,6 +463,12 @@ critical:
 		:: holder == ID(_pid) && seen == s && epoch == e ->
 #endif
 			assert(truth_holder == _pid);
+#ifdef STICKY
+			if
+			:: consistent()
+			:: skip
+			fi;
+#endif
 			clear();
 			pass_on(next)
 		:: else -> assert(truth_lost[_pid])
