@@ -11,6 +11,7 @@
 #include <linux/sched/task.h>
 
 #include "lock.h"
+#include "lock_lease.h"
 #include "lock_queue.h"
 #include "lock_word.h"
 #include "owner.h"
@@ -55,6 +56,8 @@ static void fill_view_locked(struct chring_lock *lock,
 		.flags = lock->flags,
 		.persistent = lock->persistent,
 	};
+	if (lock->lease)
+		chring_lease_view_locked(lock, view);
 	if (!lock->holder)
 		return;
 	view->held_ns = ktime_get_coarse_ns() - lock->since;
@@ -135,6 +138,8 @@ static int try_locked(struct chring_waiter *waiter, u32 flags,
 		chring_queue_tried_locked(lock, waiter);
 		return 0;
 	}
+	if (lock->lease && lock->holder && lock->holder != waiter->handle)
+		chring_lease_want_locked(lock);
 	if (flags & CHRING_ACQUIRE_TRY)
 		return -EBUSY;
 	if (is_deadlock(waiter->handle, flags))
@@ -239,6 +244,8 @@ static int wait(struct chring_waiter *waiter, u32 flags, ktime_t deadline)
  * chring_lock_acquire - take a lock
  * @handle: the current process's
  * @flags: CHRING_ACQUIRE_...
+ * @ttl_ms: how long the holder may make others wait, or 0; where it is not, the
+ *	lock can have leases
  * @deadline: when to give up, or KTIME_MAX; CLOCK_MONOTONIC
  * @grant: filled in
  *
@@ -247,7 +254,7 @@ static int wait(struct chring_waiter *waiter, u32 flags, ktime_t deadline)
  * is so no longer; -EBUSY; -ETIMEDOUT; -EDEADLK; -ERESTARTSYS; -EOVERFLOW where
  * there are no more tokens.
  */
-int chring_lock_acquire(struct chring_handle *handle, u32 flags,
+int chring_lock_acquire(struct chring_handle *handle, u32 flags, u32 ttl_ms,
 			ktime_t deadline, struct chring_grant *grant)
 {
 	struct chring_waiter waiter = {
@@ -260,6 +267,8 @@ int chring_lock_acquire(struct chring_handle *handle, u32 flags,
 
 	if (!handle->may_write)
 		return -EACCES;
+	grant->ttl_ms = ttl_ms;
+	grant->lease = flags;
 	/* Where there is a word, it was tried; else the lock is free, mostly */
 	if (flags & CHRING_ACQUIRE_TRY || !READ_ONCE(handle->lock->map))
 		status = look(&waiter, flags | CHRING_ACQUIRE_TRY);
@@ -351,13 +360,10 @@ int chring_lock_break(struct chring_lock *lock)
 
 	spin_lock(&lock->lock);
 	chring_word_freeze_locked(lock);
-	if (lock->holder) {
-		lock->holder->lost = true;
-		chring_word_raise_locked(lock, CHRING_NEWS_BROKEN);
-		chring_word_clear_locked(lock);
-	} else {
+	if (lock->holder)
+		chring_word_take_away_locked(lock, CHRING_NEWS_BROKEN);
+	else
 		err = -ESRCH;
-	}
 	chring_queue_pass_on_locked(lock, &wakeup);
 	chring_queue_unlock(lock, &wakeup);
 	return err;

@@ -12,6 +12,7 @@
 #include <linux/wait.h>
 #include <uapi/linux/chring_lock.h>
 
+struct chring_lease;
 struct chring_lock_map;
 struct chring_lockspace;
 struct chring_owner;
@@ -27,7 +28,8 @@ struct task_struct;
  * @id: its number in the lockspace
  * @lock: protects what follows but @quota and @name; and of the lock's handles
  *	and waiters what is said to be the lock's
- * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT, CHRING_LOCK_STICKY
+ * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT, CHRING_LOCK_STICKY,
+ *	CHRING_LOCK_EAGER
  * @persistent: outlives its handles
  * @doomed: does not outlive its handles, whatever news there is
  * @gone: its lockspace knows it no more: no handle is added
@@ -42,6 +44,7 @@ struct task_struct;
  * @nr_waiters: length of @waiters
  * @nr_handles: length of @handles
  * @map: what is, or can be, mapped; NULL before the first mmap()
+ * @lease: its holders' leases; NULL where none has had one
  * @seen: the word, without flags, as it was last believed or stored
  * @holder: the handle that @seen names
  * @since: when @holder was first seen to be it, ns, to a tick
@@ -72,6 +75,7 @@ struct chring_lock {
 	u32 nr_waiters;
 	u32 nr_handles;
 	struct chring_lock_map *map;
+	struct chring_lease *lease;
 	u64 seen;
 	struct chring_handle *holder;
 	u64 since;
@@ -114,13 +118,17 @@ struct chring_handle {
 };
 
 /**
- * struct chring_grant - what an acquisition gives
+ * struct chring_grant - what an acquisition asks for, and gives
+ * @ttl_ms: lease that is asked for, or 0
+ * @lease: CHRING_ACQUIRE_EAGER, CHRING_ACQUIRE_SIGNAL, CHRING_ACQUIRE_KILL
  * @token: of the acquisition
  * @word: the word, without flags
  * @dead_token: of the last holder, where there is @news
  * @news: CHRING_NEWS_...
  */
 struct chring_grant {
+	u32 ttl_ms;
+	u32 lease;
 	u64 token;
 	u64 word;
 	u64 dead_token;
@@ -160,7 +168,12 @@ struct chring_waiter {
  * @uid: owner
  * @gid: group
  * @mode: permissions
- * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT, CHRING_LOCK_STICKY
+ * @ttl_ms: lease of holders that ask for none; 0 is none
+ * @expiry: what becomes of them: enum chring_lease_expiry
+ * @expires: the holder's lease runs, or has run out
+ * @left_ns: time until it does
+ * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT, CHRING_LOCK_STICKY,
+ *	CHRING_LOCK_EAGER
  * @news: CHRING_NEWS_...
  * @persistent: outlives its handles
  */
@@ -175,6 +188,10 @@ struct chring_lock_view {
 	kuid_t uid;
 	kgid_t gid;
 	umode_t mode;
+	u32 ttl_ms;
+	u8 expiry;
+	bool expires;
+	u64 left_ns;
 	u8 flags;
 	u8 news;
 	bool persistent;
@@ -182,7 +199,7 @@ struct chring_lock_view {
 
 void chring_lock_view(struct chring_lock *lock, struct chring_lock_view *view);
 void chring_lock_peek(struct chring_lock *lock, struct chring_lock_view *view);
-int chring_lock_acquire(struct chring_handle *handle, u32 flags,
+int chring_lock_acquire(struct chring_handle *handle, u32 flags, u32 ttl_ms,
 			ktime_t deadline, struct chring_grant *grant);
 int chring_lock_release(struct chring_handle *handle, u64 token);
 int chring_lock_consistent(struct chring_handle *handle, u64 token);

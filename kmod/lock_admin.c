@@ -11,6 +11,7 @@
 #include "access.h"
 #include "lock.h"
 #include "lock_admin.h"
+#include "lock_lease.h"
 #include "lock_word.h"
 #include "lockspace.h"
 #include "notify.h"
@@ -76,6 +77,8 @@ int chring_lock_new(struct chring_lockspace *space, const char *name,
 	struct chring_lock_args args = {
 		.name = name,
 		.flags = changes->flags,
+		.ttl_ms = changes->ttl_ms,
+		.expiry = changes->expiry,
 		.persistent = true,
 		.mode = changes->mode,
 		.uid = changes->uid,
@@ -129,6 +132,13 @@ static int lock_change_locked(struct chring_lock *lock,
 		lock->uid = changes->uid;
 	if (gid_valid(changes->gid))
 		lock->gid = changes->gid;
+	if (changes->set_ttl)
+		lock->lease->ttl_ms = changes->ttl_ms;
+	if (changes->set_expiry)
+		lock->lease->expiry = changes->expiry;
+	/* Those who wait already have not said so to this lease */
+	if (changes->set_ttl)
+		chring_lease_update_locked(lock);
 	return 0;
 }
 
@@ -141,7 +151,8 @@ static int lock_change_locked(struct chring_lock *lock,
  * @extack: says why not
  *
  * Context: may sleep; takes the lockspace's lock.
- * Return: 0; -ENOENT; -EPERM; -EBUSY where it must not be open for that.
+ * Return: 0; -ENOENT; -EPERM; -EBUSY where it must not be open for that;
+ * -ENOMEM.
  */
 int chring_lock_set(struct chring_lockspace *space, const char *name,
 		    const struct chring_lock_changes *changes,
@@ -163,6 +174,11 @@ int chring_lock_set(struct chring_lockspace *space, const char *name,
 	if (uid_valid(changes->uid)) {
 		err = chring_access_give(space->net->user_ns, name,
 					 changes->uid, extack);
+		if (err)
+			goto unlock;
+	}
+	if (changes->set_ttl || changes->set_expiry) {
+		err = chring_lease_make(lock);
 		if (err)
 			goto unlock;
 	}

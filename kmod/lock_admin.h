@@ -16,9 +16,12 @@ struct nlattr;
  * @mode: permissions
  * @uid: owner, or INVALID_UID
  * @gid: group, or INVALID_GID
- * @kinds: which of CHRING_LOCK_FIFO, and in a new lock CHRING_LOCK_STRICT, is to
- *	change
+ * @kinds: which of CHRING_LOCK_FIFO is to change
  * @flags: what to
+ * @set_ttl: @ttl_ms is to change
+ * @set_expiry: @expiry is to change
+ * @ttl_ms: lease of the holders, or 0
+ * @expiry: what becomes of them then: enum chring_lease_expiry
  * @uid_attr: where @uid came from, to point at in a refusal
  * @gid_attr: where @gid came from
  * @kind_attr: where @flags came from
@@ -30,6 +33,10 @@ struct chring_lock_changes {
 	kgid_t gid;
 	u8 kinds;
 	u8 flags;
+	bool set_ttl;
+	bool set_expiry;
+	u32 ttl_ms;
+	u8 expiry;
 	const struct nlattr *uid_attr;
 	const struct nlattr *gid_attr;
 	const struct nlattr *kind_attr;

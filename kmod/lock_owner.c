@@ -11,6 +11,7 @@
 #include <linux/sched/task.h>
 
 #include "lock.h"
+#include "lock_lease.h"
 #include "lock_queue.h"
 #include "lock_word.h"
 #include "lockspace.h"
@@ -61,12 +62,15 @@ static struct chring_owner *disown_locked(struct chring_handle *handle)
 static void let_go_locked(struct chring_handle *handle, bool died)
 {
 	struct chring_lock *lock = handle->lock;
+	u32 news = CHRING_NEWS_OWNER_DIED;
 
 	lockdep_assert_held(&lock->lock);
 	if (lock->holder != handle)
 		return;
+	if (lock->lease)
+		news |= chring_lease_news_locked(lock);
 	if (died)
-		chring_word_raise_locked(lock, CHRING_NEWS_OWNER_DIED);
+		chring_word_raise_locked(lock, news);
 	chring_word_clear_locked(lock);
 }
 

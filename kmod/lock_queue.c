@@ -36,6 +36,7 @@
 #include <linux/timekeeping.h>
 
 #include "lock.h"
+#include "lock_lease.h"
 #include "lock_queue.h"
 #include "lock_word.h"
 #include "notify.h"
@@ -59,6 +60,8 @@ void chring_queue_unlock(struct chring_lock *lock, struct chring_wakeup *wakeup)
 	u64 token = lock->dead_token;
 
 	lock->raised = 0;
+	if (lock->lease)
+		chring_lease_update_locked(lock);
 	chring_word_thaw_locked(lock, wakeup->nudged);
 	spin_unlock(&lock->lock);
 	if (wakeup->task) {
@@ -182,6 +185,8 @@ int chring_queue_take_locked(struct chring_handle *handle,
 	if (err)
 		return err;
 	handle->lost = false;
+	if (lock->lease)
+		chring_lease_begin_locked(lock, grant);
 	grant->token = chring_word_token_locked(lock);
 	grant->word = lock->seen;
 	grant->news = lock->news;

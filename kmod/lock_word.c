@@ -230,7 +230,7 @@ void chring_word_thaw_locked(struct chring_lock *lock, bool nudged)
 	if (lock->nr_waiters && !nudged)
 		flags |= CHRING_LOCK_WAITERS;
 	/* While somebody is told of it, too: it is there after a release */
-	if (lock->news)
+	if (lock->news || lock->flags & CHRING_LOCK_EAGER)
 		flags |= CHRING_LOCK_KERNEL;
 	if (!lock->map)
 		return;
@@ -281,6 +281,19 @@ void chring_word_clear_locked(struct chring_lock *lock)
 {
 	lockdep_assert_held(&lock->lock);
 	see(lock, chring_word(chring_word_seq(lock->seen), 0), NULL);
+}
+
+/**
+ * chring_word_take_away_locked - the holder has lost the lock
+ * @lock: frozen, and held by somebody; caller holds its lock
+ * @news: CHRING_NEWS_..., why
+ */
+void chring_word_take_away_locked(struct chring_lock *lock, u32 news)
+{
+	lockdep_assert_held(&lock->lock);
+	lock->holder->lost = true;
+	chring_word_raise_locked(lock, news);
+	chring_word_clear_locked(lock);
 }
 
 static void map_free(struct chring_lock_map *map)

@@ -53,6 +53,7 @@ void chring_word_thaw_locked(struct chring_lock *lock, bool nudged);
 int chring_word_take_locked(struct chring_lock *lock,
 			    struct chring_handle *handle, u32 id);
 void chring_word_clear_locked(struct chring_lock *lock);
+void chring_word_take_away_locked(struct chring_lock *lock, u32 news);
 
 int chring_word_map(struct chring_lock *lock);
 void chring_word_unmap(struct chring_lock *lock);

@@ -20,6 +20,7 @@
 #include "access.h"
 #include "handle.h"
 #include "lock.h"
+#include "lock_lease.h"
 #include "lockdev.h"
 #include "lockspace.h"
 
@@ -81,10 +82,17 @@ static long handle_acquire(struct chring_handle *handle, void __user *user)
 	err = get_arg(&arg, sizeof(arg), user);
 	if (err < 0)
 		return err;
-	if (arg.flags & ~(CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_SELF) ||
+	if (arg.flags & ~(CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_SELF |
+			  CHRING_ACQUIRE_EAGER | CHRING_ACQUIRE_SIGNAL |
+			  CHRING_ACQUIRE_KILL) ||
 	    arg.deadline < 0)
 		return -EINVAL;
-	err = chring_lock_acquire(handle, arg.flags,
+	if (arg.ttl_ms) {
+		err = chring_lease_make(handle->lock);
+		if (err)
+			return err;
+	}
+	err = chring_lock_acquire(handle, arg.flags, arg.ttl_ms,
 				  host_deadline(arg.deadline), &grant);
 	if (err)
 		return err;

@@ -18,6 +18,7 @@
 
 #include "access.h"
 #include "lock.h"
+#include "lock_lease.h"
 #include "lock_word.h"
 #include "lockspace.h"
 #include "notify.h"
@@ -161,6 +162,14 @@ static struct chring_lock *lock_alloc(struct chring_lockspace *space,
 	init_waitqueue_head(&lock->poll);
 	chring_word_start(lock, max(chring_word_first_token(),
 				    space->high_water));
+	if (!args->ttl_ms && !args->expiry)
+		return lock;
+	if (chring_lease_make(lock)) {
+		kfree(lock);
+		return NULL;
+	}
+	lock->lease->ttl_ms = args->ttl_ms;
+	lock->lease->expiry = args->expiry;
 	return lock;
 }
 
@@ -169,6 +178,7 @@ static void lock_put(struct chring_lock *lock)
 	if (!refcount_dec_and_test(&lock->refs))
 		return;
 	chring_word_unmap(lock);
+	chring_lease_free(lock);
 	chring_quota_uncharge(lock->quota, CHRING_QUOTA_LOCKS);
 	kfree(lock);
 }

@@ -38,8 +38,11 @@ struct chring_lockspace {
 /**
  * struct chring_lock_args - which lock, and what it is to be if it is made
  * @name: its name
- * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT, CHRING_LOCK_STICKY
+ * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT, CHRING_LOCK_STICKY,
+ *	CHRING_LOCK_EAGER
  * @create: make it where it is not there
+ * @ttl_ms: lease of its holders, or 0
+ * @expiry: what becomes of them then: enum chring_lease_expiry
  * @exclusive: it must not be there
  * @persistent: it outlives its handles
  * @mode: permissions, 0 for the default
@@ -49,6 +52,8 @@ struct chring_lockspace {
 struct chring_lock_args {
 	const char *name;
 	u8 flags;
+	u8 expiry;
+	u32 ttl_ms;
 	bool create;
 	bool exclusive;
 	bool persistent;

@@ -7,12 +7,28 @@
 #include <uapi/linux/chring.h>
 
 #include "lock.h"
+#include "lock_lease.h"
 #include "message_lock.h"
 
 /* The device and the family have the same bits */
 static_assert((int)CHRING_LOCK_NEWS_OWNER_DIED == CHRING_NEWS_OWNER_DIED);
 static_assert((int)CHRING_LOCK_NEWS_BROKEN == CHRING_NEWS_BROKEN);
 static_assert((int)CHRING_LOCK_NEWS_CORRUPT == CHRING_NEWS_CORRUPT);
+static_assert((int)CHRING_LOCK_NEWS_EXPIRED == CHRING_NEWS_EXPIRED);
+static_assert((int)CHRING_LOCK_EXPIRY_SIGNAL == CHRING_LEASE_SIGNAL);
+static_assert((int)CHRING_LOCK_EXPIRY_KILL == CHRING_LEASE_KILL);
+
+static int put_leases(struct sk_buff *skb, const struct chring_lock_view *view)
+{
+	if (nla_put_u32(skb, CHRING_A_LOCK_TTL_MS, view->ttl_ms) ||
+	    nla_put_u32(skb, CHRING_A_LOCK_EXPIRY, view->expiry) ||
+	    (view->flags & CHRING_LOCK_EAGER &&
+	     nla_put_flag(skb, CHRING_A_LOCK_EAGER)) ||
+	    (view->expires &&
+	     nla_put_uint(skb, CHRING_A_LOCK_LEASE_NS, view->left_ns)))
+		return -EMSGSIZE;
+	return 0;
+}
 
 static int put_settings(struct sk_buff *skb, const struct chring_lock *lock,
 			const struct chring_lock_view *view,
@@ -92,6 +108,6 @@ int chring_put_lock(struct sk_buff *skb, const struct chring_lock *lock,
 		    struct user_namespace *user_ns,
 		    struct pid_namespace *pid_ns)
 {
-	return put_settings(skb, lock, view, user_ns) ?:
+	return put_settings(skb, lock, view, user_ns) ?: put_leases(skb, view) ?:
 	       put_state(skb, view, pid_ns);
 }

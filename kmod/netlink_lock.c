@@ -66,6 +66,14 @@ static int get_changes(const struct genl_info *info,
 		if (nla_get_u32(discipline) == CHRING_LOCK_DISCIPLINE_FIFO)
 			changes->flags = CHRING_LOCK_FIFO;
 	}
+	if (info->attrs[CHRING_A_LOCK_TTL_MS]) {
+		changes->set_ttl = true;
+		changes->ttl_ms = nla_get_u32(info->attrs[CHRING_A_LOCK_TTL_MS]);
+	}
+	if (info->attrs[CHRING_A_LOCK_EXPIRY]) {
+		changes->set_expiry = true;
+		changes->expiry = nla_get_u32(info->attrs[CHRING_A_LOCK_EXPIRY]);
+	}
 	changes->uid_attr = info->attrs[CHRING_A_LOCK_UID];
 	changes->gid_attr = info->attrs[CHRING_A_LOCK_GID];
 	changes->kind_attr = discipline;
@@ -88,6 +96,8 @@ int chring_nl_lock_new_doit(struct sk_buff *skb, struct genl_info *info)
 		changes.flags |= CHRING_LOCK_STRICT;
 	if (info->attrs[CHRING_A_LOCK_STICKY])
 		changes.flags |= CHRING_LOCK_STICKY;
+	if (info->attrs[CHRING_A_LOCK_EAGER])
+		changes.flags |= CHRING_LOCK_EAGER;
 	NL_SET_BAD_ATTR(info->extack, info->attrs[CHRING_A_LOCK_NAME]);
 	return chring_lock_new(chring_lockspace(genl_info_net(info)),
 			       nla_data(info->attrs[CHRING_A_LOCK_NAME]),
@@ -106,6 +116,8 @@ int chring_nl_lock_set_doit(struct sk_buff *skb, struct genl_info *info)
 	if (!info->attrs[CHRING_A_LOCK_UID] &&
 	    !info->attrs[CHRING_A_LOCK_GID] &&
 	    !info->attrs[CHRING_A_LOCK_DISCIPLINE] &&
+	    !info->attrs[CHRING_A_LOCK_TTL_MS] &&
+	    !info->attrs[CHRING_A_LOCK_EXPIRY] &&
 	    GENL_REQ_ATTR_CHECK(info, CHRING_A_LOCK_MODE))
 		return -EINVAL;
 	err = get_changes(info, &changes);

@@ -142,6 +142,7 @@ void chring_notify_lock_news(struct chring_lock *lock, u32 news, u64 token)
 		CHRING_CMD_LOCK_OWNER_DIED_NTF,
 		CHRING_CMD_LOCK_BROKEN_NTF,
 		CHRING_CMD_LOCK_CORRUPT_NTF,
+		CHRING_CMD_LOCK_EXPIRED_NTF,
 	};
 	unsigned int i;
 

@@ -152,7 +152,7 @@ static const struct nla_policy chring_lookup_nl_policy[CHRING_A_LOOKUP_PAYLOAD +
 };
 
 /* CHRING_CMD_LOCK_NEW - do */
-static const struct nla_policy chring_lock_new_nl_policy[CHRING_A_LOCK_STICKY + 1] = {
+static const struct nla_policy chring_lock_new_nl_policy[CHRING_A_LOCK_EAGER + 1] = {
 	[CHRING_A_LOCK_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
 	[CHRING_A_LOCK_MODE] = { .type = NLA_U32, },
 	[CHRING_A_LOCK_UID] = { .type = NLA_U32, },
@@ -160,15 +160,20 @@ static const struct nla_policy chring_lock_new_nl_policy[CHRING_A_LOCK_STICKY + 
 	[CHRING_A_LOCK_DISCIPLINE] = NLA_POLICY_MAX(NLA_U32, 1),
 	[CHRING_A_LOCK_STRICT] = { .type = NLA_FLAG, },
 	[CHRING_A_LOCK_STICKY] = { .type = NLA_FLAG, },
+	[CHRING_A_LOCK_TTL_MS] = { .type = NLA_U32, },
+	[CHRING_A_LOCK_EXPIRY] = NLA_POLICY_MAX(NLA_U32, 2),
+	[CHRING_A_LOCK_EAGER] = { .type = NLA_FLAG, },
 };
 
 /* CHRING_CMD_LOCK_SET - do */
-static const struct nla_policy chring_lock_set_nl_policy[CHRING_A_LOCK_DISCIPLINE + 1] = {
+static const struct nla_policy chring_lock_set_nl_policy[CHRING_A_LOCK_EXPIRY + 1] = {
 	[CHRING_A_LOCK_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
 	[CHRING_A_LOCK_MODE] = { .type = NLA_U32, },
 	[CHRING_A_LOCK_UID] = { .type = NLA_U32, },
 	[CHRING_A_LOCK_GID] = { .type = NLA_U32, },
 	[CHRING_A_LOCK_DISCIPLINE] = NLA_POLICY_MAX(NLA_U32, 1),
+	[CHRING_A_LOCK_TTL_MS] = { .type = NLA_U32, },
+	[CHRING_A_LOCK_EXPIRY] = NLA_POLICY_MAX(NLA_U32, 2),
 };
 
 /* CHRING_CMD_LOCK_GET - do */
@@ -267,14 +272,14 @@ static const struct genl_split_ops chring_nl_ops[] = {
 		.cmd		= CHRING_CMD_LOCK_NEW,
 		.doit		= chring_nl_lock_new_doit,
 		.policy		= chring_lock_new_nl_policy,
-		.maxattr	= CHRING_A_LOCK_STICKY,
+		.maxattr	= CHRING_A_LOCK_EAGER,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= CHRING_CMD_LOCK_SET,
 		.doit		= chring_nl_lock_set_doit,
 		.policy		= chring_lock_set_nl_policy,
-		.maxattr	= CHRING_A_LOCK_DISCIPLINE,
+		.maxattr	= CHRING_A_LOCK_EXPIRY,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 	{

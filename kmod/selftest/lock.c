@@ -17,6 +17,7 @@
 
 #include "../handle.h"
 #include "../lock.h"
+#include "../lock_lease.h"
 #include "../lock_queue.h"
 #include "../lock_word.h"
 #include "../lockspace.h"
@@ -142,7 +143,7 @@ static bool __init user_release(const struct lock_test *t,
 static int __init try_acquire(struct chring_handle *handle,
 			      struct chring_grant *grant)
 {
-	return chring_lock_acquire(handle, CHRING_ACQUIRE_TRY, 0, grant);
+	return chring_lock_acquire(handle, CHRING_ACQUIRE_TRY, 0, 0, grant);
 }
 
 /* Somebody who waits, by the second handle; woken, it does nothing. */
@@ -356,6 +357,77 @@ static bool __init test_sticky(struct lock_test *t)
 	       EXPECT(is(t, seq + 4, NULL, 0, 0, 0));
 }
 
+/* The clock runs from when another wants the lock, and for that holder only. */
+static bool __init test_lease(struct lock_test *t)
+{
+	u32 expired = CHRING_NEWS_EXPIRED;
+	struct chring_lease *lease;
+	struct chring_grant got;
+	u64 seq = seq_of(t);
+	bool passed;
+
+	if (!EXPECT(!chring_lease_make(t->lock)))
+		return false;
+	lease = t->lock->lease;
+	lease->ttl_ms = 3600 * MSEC_PER_SEC;
+	passed = EXPECT(user_take(t, t->a)) &&
+		 EXPECT((chring_lease_look(t->lock), is(t, seq + 1, t->a, 0, 0, 0))) &&
+		 EXPECT(lease->deadline == KTIME_MAX) &&
+		 EXPECT(try_acquire(t->b, &got) == -EBUSY) &&
+		 EXPECT(lease->deadline != KTIME_MAX) &&
+		 EXPECT((chring_lease_look(t->lock), is(t, seq + 1, t->a, 0, 0, 0)));
+	/* Of the last holder the kernel hears nothing */
+	lease->deadline = 0;
+	passed = passed && EXPECT(user_release(t, t->a, seq + 1)) &&
+		 EXPECT(user_take(t, t->a)) &&
+		 EXPECT((chring_lease_look(t->lock), is(t, seq + 2, t->a, 0, 0, 0))) &&
+		 EXPECT(lease->deadline == KTIME_MAX && !t->a->lost);
+	if (!passed)
+		return false;
+	enqueue(t, 0, false);
+	lease->deadline = 0;
+	chring_lease_look(t->lock);
+	passed = EXPECT(is(t, seq + 3, t->b, 0, 0, 0)) &&
+		 EXPECT(t->waiter[0].status == 1 && t->a->lost) &&
+		 EXPECT(t->grant[0].news == expired) &&
+		 EXPECT(t->grant[0].dead_token == t->grant[0].token - 1) &&
+		 EXPECT(lease->deadline == KTIME_MAX) &&
+		 EXPECT(!user_release(t, t->a, seq + 2)) &&
+		 EXPECT(!chring_lock_release(t->b, t->grant[0].token)) &&
+		 EXPECT(is(t, seq + 3, NULL, 0, 0, 0));
+	dequeue(t, 0);
+	return passed;
+}
+
+/* It runs at once, and ends though nobody else is there. */
+static bool __init test_eager_lease(struct lock_test *t)
+{
+	u64 k = t->lock->flags & CHRING_LOCK_EAGER ? K : 0;
+	u32 eager = k ? 0 : CHRING_ACQUIRE_EAGER;
+	u32 expired = CHRING_NEWS_EXPIRED;
+	struct chring_grant got;
+	u64 seq = seq_of(t);
+
+	if (!EXPECT(!chring_lease_make(t->lock)) ||
+	    !EXPECT(is(t, seq, NULL, 0, 0, k)) ||
+	    !EXPECT(!chring_lock_acquire(t->a, CHRING_ACQUIRE_TRY | eager,
+					 3600 * MSEC_PER_SEC, 0, &got)) ||
+	    !EXPECT(is(t, seq + 1, t->a, 0, 0, k)) ||
+	    !EXPECT(t->lock->lease->deadline != KTIME_MAX))
+		return false;
+	t->lock->lease->deadline = 0;
+	chring_lease_look(t->lock);
+	return EXPECT(is(t, seq + 1, NULL, 0, expired, K)) &&
+	       EXPECT(t->a->lost) &&
+	       EXPECT(chring_lock_release(t->a, got.token) == -ESTALE) &&
+	       EXPECT(!try_acquire(t->b, &got)) &&
+	       EXPECT(got.news == expired && got.dead_token == got.token - 1) &&
+	       EXPECT(is(t, seq + 2, t->b, 0, 0, k)) &&
+	       EXPECT(t->lock->lease->deadline == KTIME_MAX) &&
+	       EXPECT(!chring_lock_release(t->b, got.token)) &&
+	       EXPECT(is(t, seq + 2, NULL, 0, 0, k));
+}
+
 /* To close is to release, and sends those away who wait by the handle. */
 static bool __init test_close(struct lock_test *t)
 {
@@ -563,6 +635,10 @@ static const struct lock_case tests[] __initconst = {
 	{ test_death, CHRING_LOCK_FIFO },
 	{ test_sticky, CHRING_LOCK_STICKY },
 	{ test_sticky, CHRING_LOCK_STICKY | CHRING_LOCK_FIFO },
+	{ test_lease, 0 },
+	{ test_lease, CHRING_LOCK_FIFO },
+	{ test_eager_lease, 0 },
+	{ test_eager_lease, CHRING_LOCK_EAGER },
 	{ test_close, 0 },
 	{ test_last_tokens, 0 },
 	{ test_no_token_for_waiter, 0 },

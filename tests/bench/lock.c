@@ -46,6 +46,7 @@ struct setting {
 
 static const struct subject *const subjects[] = {
 	&chring_fast_subject,
+	&chring_lazy_lease_subject,
 	&chring_adaptive_subject,
 	&chring_fifo_subject,
 	&chring_strict_subject,

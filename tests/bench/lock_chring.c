@@ -112,6 +112,34 @@ static void made_forget(unsigned int first, unsigned int count)
 	chring_free(chring);
 }
 
+/* One that others may be made to wait for, but not for ever; nobody does. */
+static void lazy_create(void)
+{
+	const struct chring_lock_request request = {
+		.name = "bench/lazy",
+		.owner = CHRING_LOCK_KEEP,
+		.group = CHRING_LOCK_KEEP,
+		.ttl_ms = 10000,
+	};
+	struct chring *chring = connect_here();
+
+	check(chring_lock_new(chring, &request), "chring_lock_new");
+	chring_free(chring);
+}
+
+static void lazy_open(void)
+{
+	lock = lock_open("bench/lazy", 0);
+}
+
+static void lazy_destroy(void)
+{
+	struct chring *chring = connect_here();
+
+	check(chring_lock_del(chring, "bench/lazy"), "chring_lock_del");
+	chring_free(chring);
+}
+
 static void mapped_idle(unsigned int first, unsigned int count)
 {
 	open_idle(first, count, 0);
@@ -127,6 +155,13 @@ const struct subject chring_fast_subject = {
 	.create = chring_create, .open = adaptive_open,
 	.lock = chring_lock, .unlock = chring_unlock, .pairs = chring_pairs,
 	.destroy = chring_destroy, .idle = mapped_idle,
+};
+
+const struct subject chring_lazy_lease_subject = {
+	.name = "chring-lazy-lease", .uncontended_only = true, .crash_safe = true,
+	.create = lazy_create, .open = lazy_open,
+	.lock = chring_lock, .unlock = chring_unlock, .pairs = chring_pairs,
+	.destroy = lazy_destroy,
 };
 
 const struct subject chring_adaptive_subject = {

@@ -46,6 +46,7 @@ static void prefix##_pairs(unsigned long count)				\
 
 /* lock_chring.c */
 extern const struct subject chring_fast_subject;
+extern const struct subject chring_lazy_lease_subject;
 extern const struct subject chring_adaptive_subject;
 extern const struct subject chring_fifo_subject;
 extern const struct subject chring_strict_subject;

@@ -17,6 +17,8 @@
  *	BREAKS		the lock is broken once, at any time
  *	STICKY		news is told until a holder has put things right, which each
  *			may do, or not
+ *	LEASE		the lease of a holder that another waits for ends, maybe long
+ *			after, as the timer is late
  *	LIVE		without end, for the claim that nobody waits for ever;
  *			sections of the kernel are one step then, tokens are not
  *			counted
@@ -80,6 +82,7 @@ byte seen, holder;			/* seq and handle, as last seen or stored */
 bool nudged;				/* a wake-up without hand-over is due */
 chan queue = [N] of { byte };
 byte news;				/* dead token + 1, or 0 */
+byte lease;				/* whose clock runs: token + 1, or 0 */
 bool granted[THREADS];
 byte chance[THREADS];			/* of a waiter, to get it as others do */
 
@@ -93,6 +96,7 @@ byte truth_last;			/* token */
 byte truth_token[THREADS];
 byte truth_news;
 bool truth_lost[THREADS];
+bool truth_wanted;			/* somebody else waits for the holder */
 bool waits[THREADS];
 
 /* ---- what is true */
@@ -112,6 +116,9 @@ inline truth_take(thread, seq_taken)
 	fi;
 	truth_holder = thread;
 	truth_lost[thread] = false;
+#ifdef LEASE
+	truth_wanted = len(truth_queue) > 0;
+#endif
 #ifndef LIVE
 	truth_token[thread] = TOKEN(epoch, seq_taken);
 	assert(truth_token[thread] > truth_last);	/* tokens rise */
@@ -152,6 +159,12 @@ inline thaw()
 	K = news && !holder;
 #else
 	K = news > 0;
+#endif
+#ifdef LEASE
+	if
+	:: holder && len(queue) > 0 -> lease = TOKEN(epoch, seen) + 1
+	:: else
+	fi;
 #endif
 	seen = 0;
 	holder = 0;
@@ -410,7 +423,10 @@ slow:
 #else
 				queue ! _pid;
 #endif
-				truth_queue ! _pid
+				truth_queue ! _pid;
+#ifdef LEASE
+				truth_wanted = truth_holder > 0
+#endif
 			fi;
 		THAW_AND_UNLOCK
 		wake_up(next);
@@ -533,18 +549,44 @@ done:
 
 /* ---- what befalls them */
 
+inline take_away(next)
+{
+	truth_lost[truth_holder] = true;
+	news = TOKEN(epoch, seen) + 1;
+	truth_news = truth_token[truth_holder] + 1;
+	clear();
+	pass_on(next)
+}
+
 proctype breaker()
 {
 	byte next;
 
 	LOCK_AND_FREEZE
 		if
+		:: holder -> take_away(next)
+		:: else
+		fi
+	THAW_AND_UNLOCK
+	wake_up(next)
+}
+
+/* Its clock says nothing of when this happens: at once, or much too late. */
+proctype timer()
+{
+	byte next;
+
+end:
+	lease > 0;
+	LOCK_AND_FREEZE
+		if
+#ifdef BUG_LATE_TIMER
 		:: holder ->
-			truth_lost[truth_holder] = true;
-			news = TOKEN(epoch, seen) + 1;
-			truth_news = truth_token[truth_holder] + 1;
-			clear();
-			pass_on(next)
+#else
+		:: holder && lease == TOKEN(epoch, seen) + 1 ->
+#endif
+			assert(truth_wanted);
+			take_away(next)
 		:: else
 		fi
 	THAW_AND_UNLOCK
@@ -569,6 +611,9 @@ init {
 #endif
 #ifdef WIPES
 		run wiper();
+#endif
+#ifdef LEASE
+		run timer();
 #endif
 	}
 }

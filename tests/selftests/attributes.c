@@ -171,6 +171,10 @@ static const struct command commands[] = {
 		  .max = CHRING_LOCK_DISCIPLINE_FIFO },
 		{ FLAG, CHRING_A_LOCK_STRICT, .optional = true },
 		{ FLAG, CHRING_A_LOCK_STICKY, .optional = true },
+		{ NUMBER, CHRING_A_LOCK_TTL_MS, .optional = true, .max = ~0U },
+		{ NUMBER, CHRING_A_LOCK_EXPIRY, .optional = true,
+		  .max = CHRING_LOCK_EXPIRY_KILL },
+		{ FLAG, CHRING_A_LOCK_EAGER, .optional = true },
 	} },
 	{ CHRING_CMD_LOCK_SET, CHRING_A_LOCK_MAX, false, {
 		{ OLD_NAME, CHRING_A_LOCK_NAME, .name = "lck" },
@@ -179,6 +183,9 @@ static const struct command commands[] = {
 		{ NUMBER, CHRING_A_LOCK_GID, .optional = true, .max = ~0U - 1 },
 		{ NUMBER, CHRING_A_LOCK_DISCIPLINE, .optional = true,
 		  .max = CHRING_LOCK_DISCIPLINE_FIFO },
+		{ NUMBER, CHRING_A_LOCK_TTL_MS, .optional = true, .max = ~0U },
+		{ NUMBER, CHRING_A_LOCK_EXPIRY, .optional = true,
+		  .max = CHRING_LOCK_EXPIRY_KILL },
 	} },
 	{ CHRING_CMD_LOCK_GET, CHRING_A_LOCK_MAX, false, {
 		{ OLD_NAME, CHRING_A_LOCK_NAME, .name = "lck" },

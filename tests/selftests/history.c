@@ -19,6 +19,7 @@ enum fate {
 	HELD,			/* for all we know it has not */
 	RELEASED,
 	LOST,			/* the release came too late */
+	EXPIRED,		/* its lease was over before */
 	DEAD,			/* killed, and had not begun to release it */
 	DEAD_RELEASING,
 };
@@ -175,6 +176,46 @@ static void find_holds(struct lock *lock)
 	qsort(lock->holds, lock->count, sizeof(*lock->holds), by_token);
 }
 
+/* The earliest that a hold's lease was over: it runs since another wanted it. */
+static unsigned long long lease_over(const struct lock *lock,
+				     const struct hold *hold)
+{
+	const struct operation *other;
+
+	for (other = lock->begin; other < lock->end; other++) {
+		if (other->kind == OPERATION_ACQUIRE &&
+		    other->actor != hold->acquire->actor &&
+		    over(lock, other) >= hold->acquire->called)
+			return lock->history->lease +
+			       max(other->called, hold->acquire->called);
+	}
+	return NEVER;
+}
+
+/* Whose lease was over has not died with the lock, though it may have later. */
+static void find_expired(struct lock *lock)
+{
+	const struct operation *next;
+	unsigned long long end;
+	struct hold *hold;
+	size_t i;
+
+	for (i = 0; i < lock->count && lock->history->lease; i++) {
+		hold = &lock->holds[i];
+		next = i + 1 < lock->count ? hold[1].acquire : NULL;
+		end = lease_over(lock, hold);
+		if (hold->fate != LOST &&
+		    !(next && next->result & CHRING_NEWS_EXPIRED &&
+		      next->dead_token == hold->token))
+			continue;
+		if (end == NEVER)
+			continue;
+		hold->until = min(hold->until, max(end, hold->from));
+		hold->fate = EXPIRED;
+		lock->findings->expired++;
+	}
+}
+
 /* Those that were broken are known by that they were lost, or by the news. */
 static bool find_broken(struct lock *lock)
 {
@@ -271,6 +312,9 @@ static bool check_told(struct lock *lock, const struct hold *hold,
 		lock->findings->deaths++;
 		return true;
 	}
+	/* It was told that itself, but was killed before it could say so */
+	if (hold->acquire->result & CHRING_NEWS_EXPIRED)
+		return true;
 	if (last && last->fate == DEAD)
 		return violated(lock, hold,
 				"not told that actor %u died", last->acquire->actor);
@@ -454,6 +498,7 @@ static bool check_lock(struct lock *lock)
 
 	find_holds(lock);
 	lock->findings->holds += lock->count;
+	find_expired(lock);
 	if (!find_broken(lock) || !check_exclusion(lock) ||
 	    !check_news(lock) || !check_order(lock))
 		return false;

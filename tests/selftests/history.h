@@ -7,6 +7,7 @@
  *	order		in a lock that is first in, first out, who waited before
  *			another asked has it before that one
  *	wake-ups	nobody waits for longer than a bound while it is free
+ *	leases		nobody loses it before another was made to wait for as long
  *	news		where a holder died the next one is told so, with the
  *			dead one's token, and no other is
  *
@@ -62,6 +63,7 @@ struct operation {
  * @operations: in any order
  * @count: of them
  * @is_fifo: the order of arrival is kept
+ * @lease: how long a holder may make others wait, in ns, or 0: for ever
  * @bound: how long the lock may be free while somebody waits, in ns
  * @ended: when the last operation was waited for, in ns
  */
@@ -69,6 +71,7 @@ struct history {
 	struct operation *operations;
 	size_t count;
 	bool is_fifo;
+	unsigned long long lease;
 	unsigned long long bound;
 	unsigned long long ended;
 };
@@ -78,6 +81,7 @@ struct history {
  * @violation: what does not hold, empty where all does
  * @holds: acquisitions that were seen
  * @deaths: deaths of holders that were told
+ * @expired: holds whose lease was over
  * @ordered: pairs of which it was known who was to be first
  * @longest: the longest time that the lock was free while somebody waited, ns
  */
@@ -85,6 +89,7 @@ struct findings {
 	char violation[256];
 	int holds;
 	int deaths;
+	int expired;
 	int ordered;
 	unsigned long long longest;
 };

@@ -173,6 +173,43 @@ TEST_F(history, a_hold_that_was_broken_may_be_lost)
 	EXPECT_GOOD();
 }
 
+TEST_F(history, a_hold_whose_lease_is_over_may_be_lost)
+{
+	self->history.lease = 20 * MS;
+	acquire(self, 1, 10, 1, 2);
+	told(acquire(self, 2, 11, 10, 31), CHRING_NEWS_EXPIRED, 10);
+	release(self, 1, 10, 35, 36)->result = -ESTALE;
+	release(self, 2, 11, 37, 38);
+	EXPECT_GOOD();
+	EXPECT_EQ(1, self->findings.expired);
+}
+
+TEST_F(history, a_holder_whose_lease_is_over_may_die_untold)
+{
+	self->history.lease = 20 * MS;
+	acquire(self, 1, 10, 1, 2);
+	told(acquire(self, 2, 11, 10, 31), CHRING_NEWS_EXPIRED, 10);
+	add(self, OPERATION_KILL, 1, 33, 40);
+	EXPECT_GOOD();
+}
+
+TEST_F(history, a_lease_that_ends_early_is_found)
+{
+	self->history.lease = 20 * MS;
+	acquire(self, 1, 10, 1, 2);
+	told(acquire(self, 2, 11, 10, 29), CHRING_NEWS_EXPIRED, 10);
+	release(self, 1, 10, 35, 36)->result = -ESTALE;
+	EXPECT_FOUND("held it as well");
+}
+
+TEST_F(history, a_lease_that_ends_though_nobody_waits_is_found)
+{
+	self->history.lease = 20 * MS;
+	acquire(self, 1, 10, 1, 2);
+	release(self, 1, 10, 35, 36)->result = -ESTALE;
+	EXPECT_FOUND("lost");
+}
+
 /* ---- news */
 
 TEST_F(history, the_next_holder_is_told_of_a_death)

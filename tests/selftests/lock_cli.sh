@@ -302,6 +302,73 @@ broken_lock_ends_the_command()
 	kill -0 "$job" && touch "$files/end.$job" && ended 42
 }
 
+command_that_makes_others_wait_for_too_long_ends()
+{
+	local token
+
+	hold a ttl 0.1 on-loss kill || return
+	token=$(tr '\0' '\n' <"/proc/$job/environ" |
+		sed -n 's/^CHRING_TOKEN=//p')
+	json '"lease-ns" not in it[0]' lock show a &&
+	chringctl lock run a timeout 60 -- env >"$files/out" && ended 137 &&
+	grep -qx "CHRING_EXPIRED=$token" "$files/out" &&
+	grep -q 'killing the command' "$files/holder" &&
+	! grep -q CHRING_OWNER_DIED "$files/out"
+}
+
+# The store of the document, to which a job brings what it was told to.
+make_store()
+{
+	local document=$here/locks.rst
+
+	[ -e "$document" ] || document=$here/../../Documentation/locks.rst
+	sed -n '/^    #!\/bin\/sh$/,/^It is used so/s/^    //p' "$document" \
+		>"$files/fenced-store" &&
+	chmod 755 "$files/fenced-store" && mkdir -p "$files/store"
+}
+
+store_of_the_document_refuses_a_stale_token()
+{
+	local stopped store=$files/fenced-store status=0
+
+	make_store || return
+	# shellcheck disable=SC2016 # for the inner shell
+	chringctl lock run a ttl 0.1 on-loss ignore -- sh -c '
+		echo $$ >"$2/stopped" && kill -STOP $$
+		echo first | "$1" "$2/store" report "$CHRING_TOKEN"' \
+		- "$store" "$files" 2>"$files/holder" &
+	pid=$!
+	children+=("$pid")
+	wait_until test -s "$files/stopped" && stopped=$(cat "$files/stopped") &&
+	wait_until grep -q '^State:.T' "/proc/$stopped/status" || return
+	# shellcheck disable=SC2016
+	chringctl lock run a timeout 60 -- sh -c 'test "$CHRING_EXPIRED" &&
+		echo second | "$1" "$2/store" report "$CHRING_TOKEN" &&
+		echo third | "$1" "$2/store" report "$CHRING_TOKEN"' \
+		- "$store" "$files" && kill -CONT "$stopped" || return
+	wait "$pid" || status=$?
+	pid=''
+	! differs "status of the first" 3 "$status" &&
+	grep -q 'token [0-9]* is stale, [0-9]* was seen' "$files/holder" &&
+	! differs "report" third "$(cat "$files/store/report")"
+}
+
+leases_are_shown_and_set()
+{
+	ends 0 lock add a ttl 0.0001 expiry kill eager fifo &&
+	json 'it[0]["ttl-ms"] == 1 and it[0]["expiry"] == "kill" and
+	      it[0]["eager"] and "lease-ns" not in it[0]' lock show a &&
+	ends 0 lock set a ttl 1h expiry signal && ends 0 lock show a &&
+	grep -q '^a fifo .* ttl-ms 3600000 expiry signal handles 0$' \
+		"$files/out" &&
+	hold a && json '0 < it[0]["lease-ns"] <= 3600 * 10**9' lock show a &&
+	ends 0 lock show a &&
+	grep -q ' seconds-left 3[56][0-9][0-9] ' "$files/out" &&
+	touch "$files/end.$job" && ended 42 &&
+	ends 0 lock set a ttl 0 expiry fence && ends 0 lock show a &&
+	! grep -q ttl "$files/out" && ends 0 lock del a
+}
+
 loss_is_told_once_and_the_outer_lock_is_not_mistaken()
 {
 	hold a on-loss ignore || return
@@ -520,6 +587,8 @@ tests=(
 	killed_holder_is_told_of_and_its_command_ends
 	killed_holder_takes_a_stubborn_command_along_on_loss_kill
 	broken_lock_ends_the_command
+	command_that_makes_others_wait_for_too_long_ends leases_are_shown_and_set
+	store_of_the_document_refuses_a_stale_token
 	loss_is_told_once_and_the_outer_lock_is_not_mistaken
 	example_of_the_manual_adds_under_the_lock
 	example_of_the_manual_tells_of_a_dead_holder

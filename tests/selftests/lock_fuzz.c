@@ -80,13 +80,15 @@ static const struct rule device_rule = {
 static const struct rule handle_rules[] = {
 	{ CHRING_IOC_ACQUIRE, sizeof(struct chring_lock_acquire),
 	  ERRORS(EFAULT, EINVAL, E2BIG, EACCES, ESTALE, EBUSY, ETIMEDOUT,
-		 EINTR, EDEADLK, EOVERFLOW) },
+		 EINTR, EDEADLK, EOVERFLOW, ENOMEM) },
 	{ CHRING_IOC_RELEASE, sizeof(struct chring_lock_release),
 	  ERRORS(EFAULT, EINVAL, E2BIG, ESTALE) },
 	{ CHRING_IOC_STAT, sizeof(struct chring_lock_stat),
 	  ERRORS(EFAULT, EINVAL, E2BIG, ESTALE) },
 	{ CHRING_IOC_ADOPT, sizeof(struct chring_lock_adopt),
 	  ERRORS(EFAULT, EINVAL, E2BIG, EALREADY, ESTALE, ENFILE, ENOMEM) },
+	{ CHRING_IOC_CONSISTENT, sizeof(struct chring_lock_consistent),
+	  ERRORS(EFAULT, EINVAL, E2BIG, ESTALE) },
 	{ CHRING_IOC_CLOSE, sizeof(uint32_t), ERRORS(ESTALE) },
 	{ CHRING_IOC_OPEN, sizeof(uint32_t), ERRORS(ENOTTY) },
 	{ ~0U, sizeof(uint32_t), ERRORS(ENOTTY) },
@@ -227,6 +229,9 @@ static void fill(struct fuzz *fuzz, const struct rule *rule)
 	if (rule->number == CHRING_IOC_ACQUIRE) {
 		acquire->flags = below(fuzz, 8) ? below(fuzz, 4) :
 						  any_number(fuzz);
+		/* It does not agree to its own end */
+		acquire->flags &= ~(CHRING_ACQUIRE_SIGNAL |
+				    CHRING_ACQUIRE_KILL);
 		acquire->deadline = below(fuzz, 2) ? now_ns() + 100000 :
 						     (int64_t)any_number(fuzz);
 	}
@@ -331,6 +336,9 @@ static void put_any(struct fuzz *fuzz, struct nl_msg *msg)
 	uint64_t number = below(fuzz, 2) ? below(fuzz, 1024) :
 					   any_number(fuzz);
 
+	/* A lock must not end the one who makes it */
+	if (type == CHRING_A_LOCK_EXPIRY)
+		number = CHRING_LOCK_EXPIRY_FENCE;
 	if (below(fuzz, 4)) {
 		nla_put(msg, type, below(fuzz, 16) ? 4 : 8, &number);
 		return;

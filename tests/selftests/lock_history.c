@@ -58,6 +58,7 @@ struct seat {
 
 /* Shared by all processes; @calm is the round that has come to its calm. */
 struct board {
+	int lease_ms;
 	int calm;
 	int over;
 	struct seat seat[MAX_SEATS];
@@ -82,6 +83,7 @@ FIXTURE_VARIANT(torture)
 	unsigned int flags;
 	int processes;
 	int threads;		/* of each, which share a handle */
+	int lease_ms;		/* and some hold the lock for longer */
 };
 
 FIXTURE_VARIANT_ADD(torture, adaptive_2_processes)
@@ -144,8 +146,56 @@ FIXTURE_VARIANT_ADD(torture, strict_fifo_4_processes_of_4_threads)
 	.threads = 4,
 };
 
+FIXTURE_VARIANT_ADD(torture, adaptive_leased_4_processes)
+{
+	.processes = 4,
+	.threads = 1,
+	.lease_ms = 20,
+};
+
+FIXTURE_VARIANT_ADD(torture, strict_fifo_leased_2_processes_of_2_threads)
+{
+	.flags = CHRING_LOCK_STRICT | CHRING_LOCK_FIFO,
+	.processes = 2,
+	.threads = 2,
+	.lease_ms = 20,
+};
+
 static void be_interrupted(int signal)
 {
+}
+
+static int delete(void)
+{
+	struct chring *chring = chring_alloc();
+	int ret;
+
+	ret = chring_open(chring);
+	if (!ret)
+		ret = chring_lock_del(chring, NAME);
+	chring_free(chring);
+	return ret;
+}
+
+static int make_leased(uint32_t flags, uint32_t ttl_ms)
+{
+	struct chring_lock_request request = {
+		.name = NAME,
+		.flags = flags,
+		.mode = CHRING_LOCK_KEEP,
+		.owner = CHRING_LOCK_KEEP,
+		.group = CHRING_LOCK_KEEP,
+		.ttl_ms = ttl_ms,
+		.expiry = CHRING_EXPIRY_FENCE,
+	};
+	struct chring *chring = chring_alloc();
+	int ret;
+
+	ret = chring_open(chring);
+	if (!ret)
+		ret = chring_lock_new(chring, &request);
+	chring_free(chring);
+	return ret;
 }
 
 FIXTURE_SETUP(torture)
@@ -157,6 +207,8 @@ FIXTURE_SETUP(torture)
 	self->board = mmap(NULL, sizeof(*self->board), PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->board);
+	if (variant->lease_ms)
+		ASSERT_EQ(0, make_leased(variant->flags, variant->lease_ms));
 	ASSERT_EQ(0, chring_lock_open(&self->lock, NAME, variant->flags |
 				      CHRING_LOCK_CREATE, 0));
 	self->handle.fd = chring_lock_fd(self->lock);
@@ -172,6 +224,8 @@ FIXTURE_TEARDOWN(torture)
 	EXPECT_EQ(0, set_parameter("look_again_ms", self->look_again));
 	/* With news for somebody the lock would stay. */
 	EXPECT_LE(0, chring_lock_acquire(self->lock));
+	if (variant->lease_ms)
+		EXPECT_EQ(0, delete());
 	chring_lock_close(self->lock);
 }
 
@@ -252,7 +306,7 @@ static bool is_expected(int result)
 }
 
 static void acquire_and_release(struct chring_lock *lock, struct seat *seat,
-				unsigned int *seed)
+				int lease_ms, unsigned int *seed)
 {
 	struct operation *operation = begin(seat, OPERATION_ACQUIRE);
 	uint64_t token;
@@ -269,6 +323,8 @@ static void acquire_and_release(struct chring_lock *lock, struct seat *seat,
 	if (result < 0)
 		return;
 	token = operation->token;
+	if (lease_ms && seat->count % 16 < 2)
+		pause_us(2 * lease_ms * 1000);
 	spend_time(rand_r(seed));
 	operation = begin(seat, OPERATION_RELEASE);
 	operation->token = token;
@@ -295,7 +351,8 @@ static void *work(void *data)
 			pause_us(1000);
 			continue;
 		}
-		acquire_and_release(job->lock, job->seat, &job->seed);
+		acquire_and_release(job->lock, job->seat, job->board->lease_ms,
+				    &job->seed);
 		spend_time(rand_r(&job->seed));
 	}
 	return NULL;
@@ -501,6 +558,7 @@ TEST_F_TIMEOUT(torture, leaves_a_history_without_fault, 600)
 	bool calm = true;
 	int i;
 
+	self->board->lease_ms = variant->lease_ms;
 	for (i = 0; i < variant->processes; i++)
 		start(self, i, variant->threads);
 	for (i = 1; i <= ROUNDS && calm; i++) {
@@ -515,15 +573,18 @@ TEST_F_TIMEOUT(torture, leaves_a_history_without_fault, 600)
 	history = gather(self->board, seats);
 	history.ended = ended;
 	history.is_fifo = variant->flags & CHRING_LOCK_FIFO;
+	history.lease = variant->lease_ms * NS_PER_MS;
 
 	EXPECT_TRUE(history_check(&history, &findings))
 		TH_LOG("%s", findings.violation);
 	EXPECT_TRUE(calm);
-	TH_LOG("%zu operations, %d holds, %d kills, %d told, %d pairs in order, free for %llu ms",
+	TH_LOG("%zu operations, %d holds, %d kills, %d told, %d expired, %d ordered, free %llu ms",
 	       history.count, findings.holds, self->kills, findings.deaths,
-	       findings.ordered, findings.longest / 1000000);
+	       findings.expired, findings.ordered, findings.longest / 1000000);
 	EXPECT_LT(100, findings.holds);
 	EXPECT_LT(0, findings.deaths);
+	if (variant->lease_ms)
+		EXPECT_LT(0, findings.expired);
 	if (history.is_fifo && variant->processes > 2)
 		EXPECT_LT(0, findings.ordered);
 	free(history.operations);

@@ -179,6 +179,7 @@ TEST_F(refused, answers_that_cannot_be_given)
 
 TEST_F(refused, flags_that_are_unknown)
 {
+	struct chring_lock_consistent mend = { .size = sizeof(mend) };
 	struct chring_lock_release release_it = { .size = sizeof(release_it) };
 	struct chring_lock_adopt adopt_it = { .size = sizeof(adopt_it) };
 	struct chring_lock_acquire got;
@@ -186,7 +187,9 @@ TEST_F(refused, flags_that_are_unknown)
 	uint32_t flag;
 
 	for (flag = 1; flag; flag <<= 1) {
-		if (flag & ~(CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_SELF))
+		if (flag & ~(CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_SELF |
+			     CHRING_ACQUIRE_EAGER | CHRING_ACQUIRE_SIGNAL |
+			     CHRING_ACQUIRE_KILL))
 			EXPECT_EQ(-EINVAL, acquire(&self->other, flag, 0,
 						   &got));
 		release_it.flags = flag;
@@ -194,11 +197,16 @@ TEST_F(refused, flags_that_are_unknown)
 		EXPECT_EQ(-EINVAL, result(ioctl(self->held.fd,
 						CHRING_IOC_RELEASE,
 						&release_it)));
+		mend.flags = flag;
+		mend.token = self->got.token;
+		EXPECT_EQ(-EINVAL, result(ioctl(self->held.fd,
+						CHRING_IOC_CONSISTENT, &mend)));
 		adopt_it.flags = flag;
 		EXPECT_EQ(-EINVAL, result(ioctl(self->held.fd, CHRING_IOC_ADOPT,
 						&adopt_it)));
 		if (flag & ~(CHRING_LOCK_FIFO | CHRING_LOCK_STRICT |
-			     CHRING_OPEN_CREATE | CHRING_OPEN_EXCLUSIVE))
+			     CHRING_LOCK_STICKY | CHRING_OPEN_CREATE |
+			     CHRING_OPEN_EXCLUSIVE))
 			EXPECT_EQ(-EINVAL, open_lock(&handle, "unknown",
 						     CHRING_OPEN_CREATE | flag,
 						     0));

@@ -19,13 +19,14 @@ const char *lock_state(struct chring_lock *lock)
 
 	if (ioctl(chring_lock_fd(lock), CHRING_IOC_STAT, &stat))
 		return strerror(errno);
-	snprintf(text, sizeof(text), "%s, %u wait%s%s%s%s",
+	snprintf(text, sizeof(text), "%s, %u wait%s%s%s%s%s",
 		 stat.flags & CHRING_STAT_MINE ? "mine" :
 		 stat.flags & CHRING_STAT_HELD ? "held" : "free", stat.waiters,
 		 stat.flags & CHRING_STAT_LOST ? ", lost" : "",
 		 stat.news & CHRING_NEWS_OWNER_DIED ? ", owner died" : "",
 		 stat.news & CHRING_NEWS_BROKEN ? ", broken" : "",
-		 stat.news & CHRING_NEWS_CORRUPT ? ", corrupt" : "");
+		 stat.news & CHRING_NEWS_CORRUPT ? ", corrupt" : "",
+		 stat.news & CHRING_NEWS_EXPIRED ? ", expired" : "");
 	return text;
 }
 

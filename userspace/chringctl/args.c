@@ -169,7 +169,7 @@ enum status next_token(struct args *args, uint64_t *token)
 	errno = 0;
 	value = strtoull(word, NULL, 10);
 	if (!*word || word[strspn(word, "0123456789")] || errno || !value)
-		return mistake("TOKEN must be a number, as lock show and CHRING_TOKEN have it, not '%s'",
+		return mistake("TOKEN must be a number, as lock show has it, not '%s'",
 			       word);
 	*token = value;
 	return STATUS_DONE;
@@ -218,6 +218,23 @@ enum status next_duration(struct args *args, const char *what,
 	if (!parse_duration(word, nanoseconds))
 		return mistake("%s must be a time like 10, 0.5, 200ms, 5m or 2h, not '%s'",
 			       what, word);
+	return STATUS_DONE;
+}
+
+/* A lease, which is no shorter than it was said to be. */
+enum status next_ttl(struct args *args, uint32_t *milliseconds)
+{
+	const uint64_t ms = 1000000;
+	uint64_t nanoseconds;
+	enum status status;
+
+	status = next_duration(args, "ttl", &nanoseconds);
+	if (status)
+		return status;
+	if (nanoseconds > ms * (UINT32_MAX - 1))
+		return mistake("ttl must be %us at most",
+			       (unsigned int)((UINT32_MAX - 1) / 1000));
+	*milliseconds = (nanoseconds + ms - 1) / ms;
 	return STATUS_DONE;
 }
 

@@ -76,6 +76,7 @@ enum status next_number(struct args *args, const char *what, uint32_t min,
 enum status next_token(struct args *args, uint64_t *token);
 enum status next_duration(struct args *args, const char *what,
 			  uint64_t *nanoseconds);
+enum status next_ttl(struct args *args, uint32_t *milliseconds);
 enum status next_protocol(struct args *args, int *protocol);
 enum status next_user(struct args *args, uid_t *user);
 enum status next_group(struct args *args, gid_t *group);

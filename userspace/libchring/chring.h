@@ -785,6 +785,7 @@ const char *chring_replica_state_name(uint32_t state);
 #define CHRING_LOCK_FIFO	0x1U	/* in the order of arrival */
 #define CHRING_LOCK_STRICT	0x2U	/* by the kernel alone */
 #define CHRING_LOCK_STICKY	0x4U	/* news stay until what it is of is mended */
+#define CHRING_LOCK_EAGER	0x8U	/* leases run from the acquisition */
 
 /* How chring_lock_open() opens it. */
 #define CHRING_LOCK_CREATE	0x100U	/* make it if it is not there */
@@ -795,6 +796,23 @@ const char *chring_replica_state_name(uint32_t state);
 #define CHRING_NEWS_OWNER_DIED	0x1U	/* that holder died with it */
 #define CHRING_NEWS_BROKEN	0x2U	/* it was taken from it */
 #define CHRING_NEWS_CORRUPT	0x4U	/* its word was scribbled on */
+#define CHRING_NEWS_EXPIRED	0x8U	/* its lease was over */
+
+/*
+ * Of the lease of one acquisition, in chring_lock_acquire_leased(). With the last
+ * two the process agrees to its own end, if it still holds the lock as the lease
+ * ends.
+ */
+#define CHRING_LEASE_EAGER	0x4U	/* runs from the acquisition */
+#define CHRING_LEASE_SIGNAL	0x8U	/* SIGTERM, and SIGKILL a little later */
+#define CHRING_LEASE_KILL	0x10U	/* SIGKILL */
+
+/* What becomes of a holder whose lease is over. */
+enum {
+	CHRING_EXPIRY_FENCE,		/* the lock is taken from it */
+	CHRING_EXPIRY_SIGNAL,		/* SIGTERM, and SIGKILL a little later */
+	CHRING_EXPIRY_KILL,		/* SIGKILL */
+};
 
 /* In place of what a lock is to be: as it is, or the default. */
 #define CHRING_LOCK_KEEP	((uint32_t)-1)
@@ -802,7 +820,8 @@ const char *chring_replica_state_name(uint32_t state);
 /**
  * struct chring_lock_status - what the kernel tells of a lock
  * @name: its name, unique in the network namespace
- * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT, CHRING_LOCK_STICKY
+ * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT, CHRING_LOCK_STICKY,
+ *	CHRING_LOCK_EAGER
  * @mode: who may use it, as a file's mode
  * @owner: its user
  * @group: its group
@@ -818,6 +837,10 @@ const char *chring_replica_state_name(uint32_t state);
  * @news: CHRING_NEWS_... that the next holder will be told, unless the one that
  *	there is calls chring_lock_consistent() before
  * @dead_token: where there is @news, of the holder that it is of
+ * @ttl_ms: lease of holders that asked for none shorter, in ms; 0 is none
+ * @expiry: CHRING_EXPIRY_..., what becomes of them then
+ * @expires: the holder's lease runs, or has run out
+ * @lease_ns: time until it does
  */
 struct chring_lock_status {
 	char name[CHRING_NAME_MAX + 1];
@@ -835,17 +858,24 @@ struct chring_lock_status {
 	uint32_t handles;
 	uint32_t news;
 	uint64_t dead_token;
+	uint32_t ttl_ms;
+	uint32_t expiry;
+	bool expires;
+	uint64_t lease_ns;
 };
 
 /**
  * struct chring_lock_request - a lock to be made or changed
  * @name: 1 to CHRING_NAME_MAX bytes of printable ASCII without white space
- * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT, CHRING_LOCK_STICKY. For
- *	chring_lock_set(), CHRING_LOCK_FIFO, 0 or CHRING_LOCK_KEEP: a lock stays
- *	strict or sticky, or not
+ * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT, CHRING_LOCK_STICKY,
+ *	CHRING_LOCK_EAGER. For chring_lock_set(), CHRING_LOCK_FIFO, 0 or
+ *	CHRING_LOCK_KEEP: a lock stays strict, sticky or eager, or not
  * @mode: who may use it, as a file's mode, or CHRING_LOCK_KEEP; by default 0600
  * @owner: its user, or CHRING_LOCK_KEEP; by default who asks
  * @group: its group, or CHRING_LOCK_KEEP; by default that of who asks
+ * @ttl_ms: lease of its holders, in ms, 0 for none, or CHRING_LOCK_KEEP; by
+ *	default there is none
+ * @expiry: CHRING_EXPIRY_..., or CHRING_LOCK_KEEP; by default CHRING_EXPIRY_FENCE
  */
 struct chring_lock_request {
 	const char *name;
@@ -853,6 +883,8 @@ struct chring_lock_request {
 	uint32_t mode;
 	uid_t owner;
 	gid_t group;
+	uint32_t ttl_ms;
+	uint32_t expiry;
 };
 
 /* What to be told of, in chring_subscribe(). */
@@ -873,6 +905,7 @@ enum {
 	CHRING_EVENT_LOCK_OWNER_DIED,	/* its holder died with it */
 	CHRING_EVENT_LOCK_BROKEN,	/* it was taken from its holder */
 	CHRING_EVENT_LOCK_CORRUPT,	/* its word was scribbled on */
+	CHRING_EVENT_LOCK_EXPIRED,	/* its holder's lease was over */
 };
 
 /**
@@ -1086,6 +1119,32 @@ int chring_lock_acquire(struct chring_lock *lock);
  */
 int chring_lock_acquire_until(struct chring_lock *lock,
 			      const struct timespec *deadline);
+
+/**
+ * chring_lock_acquire_leased - acquire a lock for some time
+ * @lock: the handle
+ * @ttl_ms: for how long others may be made to wait, in ms; 0 is as the lock has it
+ * @flags: CHRING_LEASE_... bits, or 0
+ * @deadline: as of chring_lock_acquire_until()
+ *
+ * The lease runs from when somebody else first wants the lock, so that until then
+ * it costs nothing; or with CHRING_LEASE_EAGER from the acquisition. The clock goes
+ * on while the system is suspended. Where the lock has a lease of its own, the
+ * shorter one counts, and of what becomes of the holder the harder.
+ *
+ * As the lease ends the lock is taken from the handle, see chring_lock_fd(), and
+ * the next holder is told (CHRING_NEWS_EXPIRED). That does not keep this process
+ * from what it is about to do, which may have been stopped, and goes on: let what
+ * the lock protects check the token. Only CHRING_LEASE_KILL, by which the process
+ * is dead before another holds the lock, excludes it.
+ *
+ * The kernel is asked even where nobody contends.
+ *
+ * Return: as chring_lock_acquire_until(); -EINVAL for other flags; -ENOMEM.
+ */
+int chring_lock_acquire_leased(struct chring_lock *lock, uint32_t ttl_ms,
+			       unsigned int flags,
+			       const struct timespec *deadline);
 
 /**
  * chring_lock_release - release a lock

@@ -78,6 +78,9 @@ static const char *const lock_names[] = {
 	[CHRING_A_LOCK_DISCIPLINE]	= "discipline",
 	[CHRING_A_LOCK_STRICT]		= "strict",
 	[CHRING_A_LOCK_STICKY]		= "sticky",
+	[CHRING_A_LOCK_TTL_MS]		= "ttl-ms",
+	[CHRING_A_LOCK_EXPIRY]		= "expiry",
+	[CHRING_A_LOCK_EAGER]		= "eager",
 };
 
 static const struct attr_set service_set = {

@@ -103,6 +103,9 @@ static const struct {
 	[CHRING_EVENT_LOCK_CORRUPT] = {
 		CHRING_CMD_LOCK_CORRUPT_NTF, "lock-corrupt", take_lock
 	},
+	[CHRING_EVENT_LOCK_EXPIRED] = {
+		CHRING_CMD_LOCK_EXPIRED_NTF, "lock-expired", take_lock
+	},
 };
 
 CHRING_EXPORT const char *chring_event_name(uint32_t type)

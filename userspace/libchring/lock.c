@@ -18,6 +18,13 @@
 
 #include "private.h"
 
+/* They go to the kernel as they come. */
+#if (CHRING_LEASE_EAGER ^ CHRING_ACQUIRE_EAGER) | \
+	(CHRING_LEASE_SIGNAL ^ CHRING_ACQUIRE_SIGNAL) | \
+	(CHRING_LEASE_KILL ^ CHRING_ACQUIRE_KILL)
+#error "flags of leases"
+#endif
+
 #define DEVICE "/dev/chring"
 
 /* Looks at a taken word before the kernel is asked; more gained nothing. */
@@ -585,12 +592,13 @@ static bool spin(struct binding *binding)
 }
 
 static int acquire_by_kernel(struct binding *binding, unsigned int flags,
-			     int64_t deadline)
+			     int64_t deadline, uint32_t ttl_ms)
 {
 	struct chring_lock_acquire request = {
 		.size		= sizeof(request),
 		.flags		= flags,
 		.deadline	= deadline,
+		.ttl_ms		= ttl_ms,
 	};
 
 	if (ioctl(binding->fd, CHRING_IOC_ACQUIRE, &request))
@@ -614,7 +622,7 @@ acquire_slowly(struct chring_lock *lock, int64_t deadline)
 		return 0;
 	if (!(lock->flags & CHRING_LOCK_ANY_THREAD) && thread_holds(binding))
 		return -EDEADLK;
-	return acquire_by_kernel(binding, 0, deadline);
+	return acquire_by_kernel(binding, 0, deadline, 0);
 }
 
 CHRING_EXPORT int chring_lock_acquire(struct chring_lock *lock)
@@ -656,6 +664,28 @@ CHRING_EXPORT int chring_lock_acquire_until(struct chring_lock *lock,
 	return acquire_slowly(lock, deadline);
 }
 
+/* Whom a lease is about the kernel only knows where it gives the lock. */
+CHRING_EXPORT int chring_lock_acquire_leased(struct chring_lock *lock,
+					     uint32_t ttl_ms,
+					     unsigned int flags,
+					     const struct timespec *time)
+{
+	struct binding *binding;
+	int64_t deadline;
+	int ret;
+
+	if (!deadline_of(time, &deadline) ||
+	    flags & ~(CHRING_LEASE_EAGER | CHRING_LEASE_SIGNAL |
+		      CHRING_LEASE_KILL))
+		return -EINVAL;
+	ret = bind_here(lock, &binding);
+	if (ret < 0)
+		return ret;
+	if (!(lock->flags & CHRING_LOCK_ANY_THREAD) && thread_holds(binding))
+		return -EDEADLK;
+	return acquire_by_kernel(binding, flags, deadline, ttl_ms);
+}
+
 /* A holder that is dead is the kernel's to find: "busy" is its word, always. */
 CHRING_EXPORT int chring_lock_try(struct chring_lock *lock)
 {
@@ -669,7 +699,7 @@ CHRING_EXPORT int chring_lock_try(struct chring_lock *lock)
 	if (take_word(binding, &found))
 		return 0;
 	return acquire_by_kernel(binding, CHRING_ACQUIRE_TRY,
-				 CHRING_DEADLINE_NONE);
+				 CHRING_DEADLINE_NONE, 0);
 }
 
 /* ---- releasing */

@@ -40,6 +40,9 @@ static int put_flags(struct nl_msg *msg, uint32_t flags)
 	if (flags & CHRING_LOCK_STICKY &&
 	    nla_put_flag(msg, CHRING_A_LOCK_STICKY) < 0)
 		return -1;
+	if (flags & CHRING_LOCK_EAGER &&
+	    nla_put_flag(msg, CHRING_A_LOCK_EAGER) < 0)
+		return -1;
 	return nla_put_u32(msg, CHRING_A_LOCK_DISCIPLINE, discipline);
 }
 
@@ -50,13 +53,15 @@ static int send_request(struct chring *chring, int cmd,
 	int ret;
 
 	ret = lock_request(chring, &msg, cmd, request->name,
-			   5 * nla_total_size(sizeof(uint32_t)));
+			   8 * nla_total_size(sizeof(uint32_t)));
 	if (ret < 0)
 		return ret;
 	if (put_flags(msg, request->flags) < 0 ||
 	    put_unless_kept(msg, CHRING_A_LOCK_MODE, request->mode) < 0 ||
 	    put_unless_kept(msg, CHRING_A_LOCK_UID, request->owner) < 0 ||
-	    put_unless_kept(msg, CHRING_A_LOCK_GID, request->group) < 0) {
+	    put_unless_kept(msg, CHRING_A_LOCK_GID, request->group) < 0 ||
+	    put_unless_kept(msg, CHRING_A_LOCK_TTL_MS, request->ttl_ms) < 0 ||
+	    put_unless_kept(msg, CHRING_A_LOCK_EXPIRY, request->expiry) < 0) {
 		nlmsg_free(msg);
 		return chring_fail_nomem(chring);
 	}
@@ -129,6 +134,8 @@ static int parse_lock(struct chring *chring, struct nlmsghdr *reply,
 		lock->flags |= CHRING_LOCK_STRICT;
 	if (attrs[CHRING_A_LOCK_STICKY])
 		lock->flags |= CHRING_LOCK_STICKY;
+	if (attrs[CHRING_A_LOCK_EAGER])
+		lock->flags |= CHRING_LOCK_EAGER;
 	lock->mode = chring_get_uint(attrs[CHRING_A_LOCK_MODE]);
 	lock->owner = chring_get_uint(attrs[CHRING_A_LOCK_UID]);
 	lock->group = chring_get_uint(attrs[CHRING_A_LOCK_GID]);
@@ -143,6 +150,10 @@ static int parse_lock(struct chring *chring, struct nlmsghdr *reply,
 	lock->handles = chring_get_uint(attrs[CHRING_A_LOCK_HANDLES]);
 	lock->news = chring_get_uint(attrs[CHRING_A_LOCK_NEWS]);
 	lock->dead_token = chring_get_uint(attrs[CHRING_A_LOCK_DEAD_TOKEN]);
+	lock->ttl_ms = chring_get_uint(attrs[CHRING_A_LOCK_TTL_MS]);
+	lock->expiry = chring_get_uint(attrs[CHRING_A_LOCK_EXPIRY]);
+	lock->expires = attrs[CHRING_A_LOCK_LEASE_NS];
+	lock->lease_ns = chring_get_uint(attrs[CHRING_A_LOCK_LEASE_NS]);
 	return 0;
 }
 

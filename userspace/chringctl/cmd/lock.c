@@ -2,11 +2,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "chringctl.h"
 #include "output.h"
 
 #define NSEC_PER_SEC UINT64_C(1000000000)
+
+/* By CHRING_EXPIRY_... */
+static const char *const expiries[] = { "fence", "signal", "kill", NULL };
 
 /* Takes one key and its value, if the next word is a key. */
 static bool take_permission(struct args *args,
@@ -35,6 +39,33 @@ static bool take_order(struct args *args, struct chring_lock_request *request)
 	return true;
 }
 
+static enum status next_expiry(struct args *args, uint32_t *expiry)
+{
+	enum status status;
+	const char *word;
+
+	status = next_word(args, "expiry", &word);
+	if (status)
+		return status;
+	for (*expiry = 0; expiries[*expiry]; ++*expiry) {
+		if (!strcmp(word, expiries[*expiry]))
+			return STATUS_DONE;
+	}
+	return mistake("expiry must be fence, signal or kill, not '%s'", word);
+}
+
+static bool take_lease(struct args *args, struct chring_lock_request *request,
+		       enum status *status)
+{
+	if (take_word(args, "ttl"))
+		*status = next_ttl(args, &request->ttl_ms);
+	else if (take_word(args, "expiry"))
+		*status = next_expiry(args, &request->expiry);
+	else
+		return false;
+	return true;
+}
+
 /* What only a new lock can be told to be. */
 static bool take_kind(struct args *args, uint32_t *kinds)
 {
@@ -42,6 +73,8 @@ static bool take_kind(struct args *args, uint32_t *kinds)
 		*kinds |= CHRING_LOCK_STRICT;
 	else if (take_word(args, "sticky"))
 		*kinds |= CHRING_LOCK_STICKY;
+	else if (take_word(args, "eager"))
+		*kinds |= CHRING_LOCK_EAGER;
 	else
 		return false;
 	return true;
@@ -57,10 +90,13 @@ static enum status parse_request(struct args *args, bool is_new,
 	request->mode = CHRING_LOCK_KEEP;
 	request->owner = CHRING_LOCK_KEEP;
 	request->group = CHRING_LOCK_KEEP;
+	request->ttl_ms = CHRING_LOCK_KEEP;
+	request->expiry = CHRING_LOCK_KEEP;
 	status = next_word(args, "NAME", &request->name);
 	while (!status && args->left) {
 		if (take_permission(args, request, &status) ||
 		    take_order(args, request) ||
+		    take_lease(args, request, &status) ||
 		    (is_new && take_kind(args, &kinds)))
 			continue;
 		status = no_more_words(args);
@@ -99,8 +135,10 @@ enum status lock_set(struct chring *chring, struct args *args)
 	if (request.flags == CHRING_LOCK_KEEP &&
 	    request.mode == CHRING_LOCK_KEEP &&
 	    request.owner == CHRING_LOCK_KEEP &&
-	    request.group == CHRING_LOCK_KEEP)
-		return mistake("what to set is missing: mode, owner, group, fifo or adaptive");
+	    request.group == CHRING_LOCK_KEEP &&
+	    request.ttl_ms == CHRING_LOCK_KEEP &&
+	    request.expiry == CHRING_LOCK_KEEP)
+		return mistake("what to set is missing, such as mode, fifo or ttl");
 	ret = chring_open(chring);
 	if (!ret)
 		ret = chring_lock_set(chring, &request);
@@ -192,6 +230,11 @@ static void print_holder(const struct chring_lock_status *lock)
 	}
 	if (lock->token)
 		output_number(OUTPUT_BOTH, "token", lock->token);
+	if (lock->expires) {
+		output_number(OUTPUT_TEXT, "seconds-left",
+			      lock->lease_ns / NSEC_PER_SEC);
+		output_number(OUTPUT_JSON, "lease-ns", lock->lease_ns);
+	}
 	output_number(OUTPUT_BOTH, "waiters", lock->waiters);
 }
 
@@ -204,6 +247,7 @@ static void print_news(const struct chring_lock_status *lock)
 		{ CHRING_NEWS_OWNER_DIED,	"owner-died" },
 		{ CHRING_NEWS_BROKEN,		"broken" },
 		{ CHRING_NEWS_CORRUPT,		"corrupt" },
+		{ CHRING_NEWS_EXPIRED,		"expired" },
 		{ }
 	};
 	const char *names[sizeof(news) / sizeof(*news)];
@@ -217,6 +261,17 @@ static void print_news(const struct chring_lock_status *lock)
 	output_words(OUTPUT_BOTH, "news", names, count);
 	if (lock->news)
 		output_number(OUTPUT_BOTH, "dead-token", lock->dead_token);
+}
+
+static void print_leases(const struct chring_lock_status *lock)
+{
+	enum output_form text = lock->ttl_ms ? OUTPUT_BOTH : OUTPUT_JSON;
+
+	output_number(text, "ttl-ms", lock->ttl_ms);
+	if (lock->expiry <= CHRING_EXPIRY_KILL)
+		output_string(lock->expiry ? OUTPUT_BOTH : text, "expiry",
+			      expiries[lock->expiry]);
+	output_bool(OUTPUT_JSON, "eager", lock->flags & CHRING_LOCK_EAGER);
 }
 
 void lock_values(const struct chring_lock_status *lock)
@@ -234,6 +289,7 @@ void lock_values(const struct chring_lock_status *lock)
 	output_number(OUTPUT_JSON, "mode", lock->mode);
 	output_number(OUTPUT_BOTH, "uid", lock->owner);
 	output_number(OUTPUT_BOTH, "gid", lock->group);
+	print_leases(lock);
 	output_number(OUTPUT_BOTH, "handles", lock->handles);
 	output_break();
 	print_holder(lock);

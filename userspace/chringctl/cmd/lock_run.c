@@ -17,6 +17,7 @@ struct job {
 	char **words;
 	bool has_timeout;
 	uint64_t timeout;	/* ns */
+	uint32_t ttl;		/* ms, or 0 */
 	int loss_signal;	/* 0 where the loss of the lock is ignored */
 	struct chring_lock *lock;
 };
@@ -51,6 +52,8 @@ static enum status parse_job(struct args *args, struct job *job)
 		if (take_word(args, "timeout")) {
 			status = next_duration(args, "timeout", &job->timeout);
 			job->has_timeout = true;
+		} else if (take_word(args, "ttl")) {
+			status = next_ttl(args, &job->ttl);
 		} else if (take_word(args, "on-loss")) {
 			status = parse_loss(args, job);
 		} else {
@@ -65,14 +68,14 @@ static int acquire(struct job *job)
 	struct timespec deadline;
 
 	if (!job->has_timeout)
-		return chring_lock_acquire(job->lock);
-	if (!job->timeout)
+		return chring_lock_acquire_leased(job->lock, job->ttl, 0, NULL);
+	if (!job->timeout && !job->ttl)
 		return chring_lock_try(job->lock);
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
 	job->timeout += deadline.tv_nsec;
 	deadline.tv_sec += job->timeout / NSEC_PER_SEC;
 	deadline.tv_nsec = job->timeout % NSEC_PER_SEC;
-	return chring_lock_acquire_until(job->lock, &deadline);
+	return chring_lock_acquire_leased(job->lock, job->ttl, 0, &deadline);
 }
 
 static enum status fail(const struct job *job, const char *what, int err)
@@ -121,6 +124,7 @@ static void export(const struct job *job, int news)
 		{ CHRING_NEWS_OWNER_DIED,	"CHRING_OWNER_DIED" },
 		{ CHRING_NEWS_BROKEN,		"CHRING_BROKEN" },
 		{ CHRING_NEWS_CORRUPT,		"CHRING_CORRUPT" },
+		{ CHRING_NEWS_EXPIRED,		"CHRING_EXPIRED" },
 		{ }
 	};
 	size_t i;

@@ -39,6 +39,7 @@ static void (*const print_values[])(const struct chring_event *event) = {
 	[CHRING_EVENT_LOCK_OWNER_DIED] = lock_event,
 	[CHRING_EVENT_LOCK_BROKEN] = lock_event,
 	[CHRING_EVENT_LOCK_CORRUPT] = lock_event,
+	[CHRING_EVENT_LOCK_EXPIRED] = lock_event,
 };
 
 /* What can be asked for. */

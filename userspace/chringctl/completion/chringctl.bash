@@ -29,16 +29,18 @@ _chringctl_keys()	# OBJECT VERB PREVIOUS-WORD
 		return ;;
 	*" group")
 		compgen -g ;;
-	*" mode" | *" timeout")
+	*" mode" | *" timeout" | *" ttl")
 		return ;;
+	*" expiry")
+		echo fence signal kill ;;
 	*" on-loss")
 		echo term kill ignore ;;
 	"lock run"*)
-		echo timeout on-loss -- ;;
+		echo timeout ttl on-loss -- ;;
 	"lock add"*)
-		echo mode owner group fifo adaptive strict sticky ;;
+		echo mode owner group fifo adaptive strict sticky ttl expiry eager ;;
 	"lock set"*)
-		echo mode owner group fifo adaptive ;;
+		echo mode owner group fifo adaptive ttl expiry ;;
 	*" balance")
 		echo even ring ;;
 	"service add"*)

@@ -135,15 +135,32 @@ enum chring_lock_discipline {
 };
 
 /**
+ * enum chring_lock_expiry - What becomes of a holder whose lease is over.
+ * @CHRING_LOCK_EXPIRY_FENCE: The lock is taken from it.
+ * @CHRING_LOCK_EXPIRY_SIGNAL: It is sent SIGTERM, and killed if it still has
+ *   the lock after the module's grace_ms.
+ * @CHRING_LOCK_EXPIRY_KILL: It is killed, and has the lock until it is dead.
+ *   Neither is done to one that has not agreed to it, unless the lock's owner
+ *   could do it; the lock is taken from it then.
+ */
+enum chring_lock_expiry {
+	CHRING_LOCK_EXPIRY_FENCE,
+	CHRING_LOCK_EXPIRY_SIGNAL,
+	CHRING_LOCK_EXPIRY_KILL,
+};
+
+/**
  * enum chring_lock_news - What befell a lock; its next holder is told.
  * @CHRING_LOCK_NEWS_OWNER_DIED: Its holder died with it.
  * @CHRING_LOCK_NEWS_BROKEN: It was taken from its holder.
  * @CHRING_LOCK_NEWS_CORRUPT: Its word was scribbled on.
+ * @CHRING_LOCK_NEWS_EXPIRED: Its holder's lease was over.
  */
 enum chring_lock_news {
 	CHRING_LOCK_NEWS_OWNER_DIED = 1,
 	CHRING_LOCK_NEWS_BROKEN = 2,
 	CHRING_LOCK_NEWS_CORRUPT = 4,
+	CHRING_LOCK_NEWS_EXPIRED = 8,
 };
 
 enum {
@@ -242,6 +259,10 @@ enum {
 	CHRING_A_LOCK_NEWS,
 	CHRING_A_LOCK_DEAD_TOKEN,
 	CHRING_A_LOCK_STICKY,
+	CHRING_A_LOCK_TTL_MS,
+	CHRING_A_LOCK_EXPIRY,
+	CHRING_A_LOCK_EAGER,
+	CHRING_A_LOCK_LEASE_NS,
 
 	__CHRING_A_LOCK_MAX,
 	CHRING_A_LOCK_MAX = (__CHRING_A_LOCK_MAX - 1)
@@ -274,6 +295,7 @@ enum chring_cmd {
 	CHRING_CMD_LOCK_OWNER_DIED_NTF,
 	CHRING_CMD_LOCK_BROKEN_NTF,
 	CHRING_CMD_LOCK_CORRUPT_NTF,
+	CHRING_CMD_LOCK_EXPIRED_NTF,
 
 	__CHRING_CMD_MAX,
 	CHRING_CMD_MAX = (__CHRING_CMD_MAX - 1)

@@ -75,6 +75,7 @@ struct chring_lock_info {
 #define CHRING_LOCK_FIFO	0x1U	/* in the order of arrival */
 #define CHRING_LOCK_STRICT	0x2U	/* no page: all is the kernel's */
 #define CHRING_LOCK_STICKY	0x4U	/* news stay until CONSISTENT */
+#define CHRING_LOCK_EAGER	0x8U	/* leases run from the start; by name only */
 
 /* Flags of CHRING_IOC_OPEN besides */
 #define CHRING_OPEN_CREATE	0x100U	/* make it where it is not there */
@@ -111,9 +112,18 @@ struct chring_lock_open {
 #define CHRING_NEWS_OWNER_DIED	0x1U	/* its holder died with it */
 #define CHRING_NEWS_BROKEN	0x2U	/* it was taken from its holder */
 #define CHRING_NEWS_CORRUPT	0x4U	/* its word was scribbled on */
+#define CHRING_NEWS_EXPIRED	0x8U	/* its holder's lease was over */
 
 #define CHRING_ACQUIRE_TRY	0x1U	/* -EBUSY instead of waiting */
 #define CHRING_ACQUIRE_SELF	0x2U	/* waiting instead of -EDEADLK */
+/*
+ * Of the lease: it runs from the acquisition, not from when somebody else first
+ * wants the lock; and as it ends, the process agrees to be sent SIGTERM, and
+ * SIGKILL after the module's grace_ms; or SIGKILL at once.
+ */
+#define CHRING_ACQUIRE_EAGER	0x4U
+#define CHRING_ACQUIRE_SIGNAL	0x8U
+#define CHRING_ACQUIRE_KILL	0x10U
 
 #define CHRING_DEADLINE_NONE	0x7fffffffffffffffLL
 
@@ -128,6 +138,8 @@ struct chring_lock_open {
  * @dead_token: set to the last holder's token where there is news, or 0
  * @news: set to CHRING_NEWS_...; told once, or, where the lock is
  *	CHRING_LOCK_STICKY, to each holder until one says CHRING_IOC_CONSISTENT
+ * @ttl_ms: lease: how long the holder may make others wait, in milliseconds of
+ *	CLOCK_BOOTTIME; 0, or more than what the lock has, is as the lock has it
  *
  * -EBUSY, -ETIMEDOUT, -EINTR (or restarted, with the same deadline); -EACCES
  * where the lock's mode did not let the handle's opener write; -EDEADLK where
@@ -142,7 +154,7 @@ struct chring_lock_acquire {
 	__aligned_u64 word;
 	__aligned_u64 dead_token;
 	__u32 news;
-	__u32 pad;
+	__u32 ttl_ms;
 };
 
 /**
