@@ -177,8 +177,9 @@ static void lock_put(struct chring_lock *lock)
 {
 	if (!refcount_dec_and_test(&lock->refs))
 		return;
-	chring_word_unmap(lock);
+	/* First what may still look at the word */
 	chring_lease_free(lock);
+	chring_word_unmap(lock);
 	chring_quota_uncharge(lock->quota, CHRING_QUOTA_LOCKS);
 	kfree(lock);
 }

@@ -64,6 +64,14 @@ FIXTURE_VARIANT_ADD(lease, strict)
 	.flags = CHRING_LOCK_STRICT,
 };
 
+static long long nanoseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
 static bool set_grace(long ms)
 {
 	FILE *file = fopen(GRACE, "we");
@@ -359,6 +367,30 @@ TEST_F(lease, shorter_of_the_lock_and_the_acquisition_counts)
 		chring_lock_close(self->lock);
 		self->lock = NULL;
 	}
+}
+
+/* A lock that is freed while its timer runs out, or has just done so. */
+TEST_F(lease, timer_does_not_outlive_its_lock)
+{
+	struct chring_lock *lock;
+	long long end;
+	int i;
+
+	for (i = 0; i < 300; i++) {
+		ASSERT_EQ(0, chring_lock_open(&lock, "brief", variant->flags |
+					      CHRING_LOCK_CREATE, 0));
+		end = nanoseconds() + 1000000 + i % 30 * 20000;
+		ASSERT_EQ(0, chring_lock_acquire_leased(lock, 1,
+							CHRING_LEASE_EAGER,
+							NULL));
+		/* It would be told of otherwise, and the lock stay */
+		if (chring_lock_release(lock))
+			ASSERT_LT(0, chring_lock_acquire(lock));
+		while (nanoseconds() < end)
+			;
+		chring_lock_close(lock);
+	}
+	EXPECT_EQ(-ENOENT, chring_lock_open(&lock, "brief", 0, 0));
 }
 
 /* ---- what becomes of the holder */
