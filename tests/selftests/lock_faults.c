@@ -236,12 +236,40 @@ TEST_F(lock_faults, acquire_and_release)
 	EXPECT_EQ(0, err);
 }
 
-static int lock_new(struct session *session, const char *name)
+/* But what tells of leases, with the first of a lock. */
+TEST_F(lock_faults, acquire_with_a_lease)
+{
+	struct chring_lock_acquire got = {
+		.size = sizeof(got),
+		.flags = CHRING_ACQUIRE_TRY,
+		.deadline = CHRING_DEADLINE_NONE,
+		.ttl_ms = 1000,
+	};
+	struct chring_lock_stat stat;
+
+	fail_from_now(self->fail_nth, 1);
+	EXPECT_EQ(-ENOMEM, result(ioctl(self->handle.fd, CHRING_IOC_ACQUIRE,
+					&got)));
+	EXPECT_TRUE(has_failed(self->fail_nth));
+	ASSERT_EQ(0, stat_lock(&self->handle, &stat));
+	EXPECT_EQ(0U, stat.flags);
+	EXPECT_EQ(0U, stat.token);
+	ASSERT_EQ(0, result(ioctl(self->handle.fd, CHRING_IOC_ACQUIRE, &got)));
+	EXPECT_EQ(0, release(&self->handle, got.token));
+
+	fail_from_now(self->fail_nth, 1);
+	EXPECT_EQ(0, result(ioctl(self->handle.fd, CHRING_IOC_ACQUIRE, &got)));
+	EXPECT_FALSE(has_failed(self->fail_nth));
+	EXPECT_EQ(0, release(&self->handle, got.token));
+}
+
+static int lock_new(struct session *session, const char *name, uint32_t ttl_ms)
 {
 	struct nl_msg *msg = request(session, CHRING_CMD_LOCK_NEW);
 	int err;
 
 	nla_put_string(msg, CHRING_A_LOCK_NAME, name);
+	nla_put_u32(msg, CHRING_A_LOCK_TTL_MS, ttl_ms);
 	err = ask(session, msg);
 	/* Maybe there was only no memory left to say that it is done */
 	if (err == -ENOBUFS)
@@ -251,11 +279,14 @@ static int lock_new(struct session *session, const char *name)
 
 TEST_F(lock_faults, new)
 {
-	int hits;
+	int hits, leased;
 
-	FAIL_ALL(hits, lock_new(&self->session, "new"),
+	FAIL_ALL(hits, lock_new(&self->session, "new", 0),
 		 chring_lock_del(self->session.chring, "new"));
 	EXPECT_LE(3, hits);
+	FAIL_ALL(leased, lock_new(&self->session, "new", 1000),
+		 chring_lock_del(self->session.chring, "new"));
+	EXPECT_LT(hits, leased);
 }
 
 TEST_HARNESS_MAIN

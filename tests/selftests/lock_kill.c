@@ -26,6 +26,7 @@
 
 #define NAME "kill"
 #define MAX_STEPS 20000
+#define LONG_MS 3600000
 
 /* Machine code. */
 #define SYSCALL_INSN 0x050f
@@ -78,6 +79,7 @@ FIXTURE(killed)
 FIXTURE_VARIANT(killed)
 {
 	unsigned int flags;
+	uint32_t ttl_ms;	/* its lease, which runs only while another waits */
 	bool contended;		/* it has to wait, or another waits for it */
 	bool releases;		/* not acquires */
 };
@@ -139,8 +141,56 @@ FIXTURE_VARIANT_ADD(killed, releasing_contended_strict)
 	.releases = true,
 };
 
+FIXTURE_VARIANT_ADD(killed, acquiring_leased)
+{
+	.ttl_ms = LONG_MS,
+};
+
+FIXTURE_VARIANT_ADD(killed, releasing_leased)
+{
+	.ttl_ms = LONG_MS,
+	.releases = true,
+};
+
+FIXTURE_VARIANT_ADD(killed, acquiring_contended_leased)
+{
+	.ttl_ms = LONG_MS,
+	.contended = true,
+};
+
+FIXTURE_VARIANT_ADD(killed, releasing_contended_leased)
+{
+	.ttl_ms = LONG_MS,
+	.contended = true,
+	.releases = true,
+};
+
+/* Makes the lock, by its name, so that its holders have a lease; 0 deletes it. */
+static int make_leased(uint32_t ttl_ms)
+{
+	struct chring_lock_request request = {
+		.name = NAME,
+		.mode = CHRING_LOCK_KEEP,
+		.owner = CHRING_LOCK_KEEP,
+		.group = CHRING_LOCK_KEEP,
+		.ttl_ms = ttl_ms,
+	};
+	struct chring *chring = chring_alloc();
+	int ret;
+
+	ret = chring_open(chring);
+	if (!ret && ttl_ms)
+		ret = chring_lock_new(chring, &request);
+	else if (!ret)
+		ret = chring_lock_del(chring, NAME);
+	chring_free(chring);
+	return ret;
+}
+
 FIXTURE_SETUP(killed)
 {
+	if (variant->ttl_ms)
+		ASSERT_EQ(0, make_leased(variant->ttl_ms));
 	ASSERT_EQ(0, handle_open(&self->handle, NAME,
 				 variant->flags | CHRING_OPEN_CREATE));
 	if (!(variant->flags & CHRING_LOCK_STRICT))
@@ -153,6 +203,8 @@ FIXTURE_SETUP(killed)
 FIXTURE_TEARDOWN(killed)
 {
 	EXPECT_EQ(0, handle_close(&self->handle));
+	if (variant->ttl_ms)
+		EXPECT_EQ(0, make_leased(0));
 }
 
 /* ---- the child */

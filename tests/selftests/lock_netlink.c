@@ -223,7 +223,7 @@ TEST_F(locks, are_as_they_were_made)
 	EXPECT_STREQ("plain 0600 0:0 adaptive persistent handles 0 waiters 0 news 0",
 		     text_now(session, "plain"));
 	EXPECT_EQ(0U, lock_now(session, "plain").token);
-	msg = request_lock(session, CHRING_CMD_LOCK_NEW, "other");
+	msg = request_lock(session, CHRING_CMD_LOCK_NEW, "rich");
 	nla_put_u32(msg, CHRING_A_LOCK_MODE, 0640);
 	nla_put_u32(msg, CHRING_A_LOCK_UID, ALICE);
 	nla_put_u32(msg, CHRING_A_LOCK_GID, STAFF);
@@ -231,12 +231,12 @@ TEST_F(locks, are_as_they_were_made)
 	nla_put_flag(msg, CHRING_A_LOCK_STRICT);
 	nla_put_flag(msg, CHRING_A_LOCK_STICKY);
 	EXPECT_EQ(0, ask(session, msg));
-	EXPECT_STREQ("other 0640 1001:1100 fifo strict sticky persistent handles 0 waiters 0 news 0",
-		     text_now(session, "other"));
-	EXPECT_STREQ("plain;other;", names_now(session));
+	EXPECT_STREQ("rich 0640 1001:1100 fifo strict sticky persistent handles 0 waiters 0 news 0",
+		     text_now(session, "rich"));
+	EXPECT_STREQ("plain;rich;", names_now(session));
 	EXPECT_EQ(0, lock_do(session, CHRING_CMD_LOCK_DEL, "plain"));
 	EXPECT_STREQ("-2", text_now(session, "plain"));
-	EXPECT_STREQ("other;", names_now(session));
+	EXPECT_STREQ("rich;", names_now(session));
 }
 
 TEST_F(locks, are_seen_as_they_stand)

@@ -168,6 +168,7 @@ static int stat_device(struct world *world, const struct row *row);
 static int acquire_device(struct world *world, const struct row *row);
 static int acquire_handle(struct world *world, const struct row *row);
 static int release_handle(struct world *world, const struct row *row);
+static int consistent_handle(struct world *world, const struct row *row);
 static int stat_handle(struct world *world, const struct row *row);
 static int map_handle(struct world *world, const struct row *row);
 static int close_handle(struct world *world, const struct row *row);
@@ -232,6 +233,9 @@ static const struct row rows[] = {
 	{ "lock-set, to another user",	{ 0, 0, P, P, I, I }, CHANGES,
 	  DO(LOCK_SET), .try = ask_lock, .name = "writable",
 	  .attr = CHRING_A_LOCK_UID, .value = GIVEN },
+	{ "lock-set, its lease",	{ 0, 0, 0, P, 0, P }, CHANGES,
+	  DO(LOCK_SET), .try = ask_lock, .name = "writable",
+	  .attr = CHRING_A_LOCK_TTL_MS, .value = 1000 },
 	{ "lock-get, mode 0600",	{ 0, 0, 0, A, 0, A }, READS,
 	  DO(LOCK_GET), .try = ask_lock, .name = "private" },
 	{ "lock-get, mode 0604",	{ 0, 0, 0, 0, 0, 0 }, READS,
@@ -265,6 +269,8 @@ static const struct row rows[] = {
 	  .try = acquire_handle },
 	{ "RELEASE, another's handle",	{ S, S, S, S, S, S }, CHANGES,
 	  .try = release_handle },
+	{ "CONSISTENT, another's handle", { S, S, S, S, S, S }, CHANGES,
+	  .try = consistent_handle },
 	{ "STAT, another's handle",	{ S, S, S, S, S, S }, READS,
 	  .try = stat_handle },
 	{ "mmap, another's handle",	{ S, S, S, S, S, S }, READS,
@@ -446,6 +452,16 @@ static int acquire_handle(struct world *world, const struct row *row)
 static int release_handle(struct world *world, const struct row *row)
 {
 	return release(&world->handle, world->token);
+}
+
+static int consistent_handle(struct world *world, const struct row *row)
+{
+	struct chring_lock_consistent arg = {
+		.size = sizeof(arg),
+		.token = world->token,
+	};
+
+	return result(ioctl(world->handle.fd, CHRING_IOC_CONSISTENT, &arg));
 }
 
 static int stat_handle(struct world *world, const struct row *row)
