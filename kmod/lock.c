@@ -244,15 +244,14 @@ static int wait(struct chring_waiter *waiter, u32 flags, ktime_t deadline)
  * chring_lock_acquire - take a lock
  * @handle: the current process's
  * @flags: CHRING_ACQUIRE_...
- * @ttl_ms: how long the holder may make others wait, or 0; where it is not, the
- *	lock can have leases
+ * @ttl_ms: how long the holder may make others wait, or 0
  * @deadline: when to give up, or KTIME_MAX; CLOCK_MONOTONIC
  * @grant: filled in
  *
  * Context: may sleep; takes the lock's lock.
  * Return: 0; -EACCES; -ESTALE where the handle is not the current process's, or
  * is so no longer; -EBUSY; -ETIMEDOUT; -EDEADLK; -ERESTARTSYS; -EOVERFLOW where
- * there are no more tokens.
+ * there are no more tokens; -ENOMEM, only with a lease.
  */
 int chring_lock_acquire(struct chring_handle *handle, u32 flags, u32 ttl_ms,
 			ktime_t deadline, struct chring_grant *grant)
@@ -267,6 +266,8 @@ int chring_lock_acquire(struct chring_handle *handle, u32 flags, u32 ttl_ms,
 
 	if (!handle->may_write)
 		return -EACCES;
+	if (ttl_ms && chring_lease_make(handle->lock))
+		return -ENOMEM;
 	grant->ttl_ms = ttl_ms;
 	grant->lease = flags;
 	/* Where there is a word, it was tried; else the lock is free, mostly */

@@ -34,6 +34,7 @@ struct task_struct;
  * @doomed: does not outlive its handles, whatever news there is
  * @gone: its lockspace knows it no more: no handle is added
  * @taken: somebody has held it
+ * @kernels: the word is the kernel's, so that it knows who holds the lock
  * @news: CHRING_NEWS_... for the next holder; while somebody holds it none, but
  *	where the lock is sticky what the holder was told as well
  * @raised: of @news, what has not been told to those who listen
@@ -66,6 +67,7 @@ struct chring_lock {
 	u8 doomed : 1;
 	u8 gone : 1;
 	u8 taken : 1;
+	u8 kernels : 1;
 	u8 news;
 	u8 raised;
 	umode_t mode;

@@ -12,6 +12,7 @@
 #include "lock.h"
 #include "lock_admin.h"
 #include "lock_lease.h"
+#include "lock_queue.h"
 #include "lock_word.h"
 #include "lockspace.h"
 #include "notify.h"
@@ -136,9 +137,6 @@ static int lock_change_locked(struct chring_lock *lock,
 		lock->lease->ttl_ms = changes->ttl_ms;
 	if (changes->set_expiry)
 		lock->lease->expiry = changes->expiry;
-	/* Those who wait already have not said so to this lease */
-	if (changes->set_ttl)
-		chring_lease_update_locked(lock);
 	return 0;
 }
 
@@ -159,6 +157,7 @@ int chring_lock_set(struct chring_lockspace *space, const char *name,
 		    const struct chring_subject *subject,
 		    struct netlink_ext_ack *extack)
 {
+	struct chring_wakeup wakeup = {};
 	struct chring_lock *lock;
 	int err;
 
@@ -183,8 +182,12 @@ int chring_lock_set(struct chring_lockspace *space, const char *name,
 			goto unlock;
 	}
 	spin_lock(&lock->lock);
+	chring_word_freeze_locked(lock);
 	err = lock_change_locked(lock, changes, extack);
-	spin_unlock(&lock->lock);
+	/* What the word was found to be may have freed it */
+	chring_queue_pass_on_locked(lock, &wakeup);
+	/* Those who wait start the clock of a lease that is new */
+	chring_queue_unlock(lock, &wakeup);
 	if (err)
 		goto unlock;
 	chring_lockspace_changed_locked(space);

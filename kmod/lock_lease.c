@@ -12,7 +12,9 @@
  * another token, or another deadline, and all it does is to set itself anew.
  *
  * A holder that is to be killed has the lock until it is dead, and lets it go
- * as all the dead do (lock_owner.c).
+ * as all the dead do (lock_owner.c). It must be one that the kernel itself gave
+ * the lock to: whoever has the word mapped can write there that somebody else
+ * holds it. So where a lease can kill, the word is the kernel's.
  */
 
 #include <linux/cred.h>
@@ -109,6 +111,7 @@ static void follow_holder(struct chring_lock *lock)
 	if (lease->token == token)
 		return;
 	lease->token = token;
+	lease->given = false;
 	lease->asked_ms = 0;
 	lease->asked = 0;
 	lease->wanted = false;
@@ -125,6 +128,7 @@ void chring_lease_begin_locked(struct chring_lock *lock,
 			       const struct chring_grant *grant)
 {
 	follow_holder(lock);
+	lock->lease->given = true;
 	lock->lease->asked_ms = grant->ttl_ms;
 	lock->lease->asked = grant->lease;
 }
@@ -139,9 +143,17 @@ void chring_lease_want_locked(struct chring_lock *lock)
 	lock->lease->wanted = true;
 }
 
+static bool can_kill(const struct chring_lease *lease)
+{
+	return lease->expiry != CHRING_LEASE_FENCE ||
+	       lease->asked & (CHRING_ACQUIRE_SIGNAL | CHRING_ACQUIRE_KILL);
+}
+
 /**
  * chring_lease_update_locked - let the clock run, if it is to run by now
  * @lock: caller holds its lock; it can have leases
+ *
+ * Also says whose the word is.
  */
 void chring_lease_update_locked(struct chring_lock *lock)
 {
@@ -149,6 +161,7 @@ void chring_lease_update_locked(struct chring_lock *lock)
 	u32 ttl_ms;
 
 	follow_holder(lock);
+	lock->kernels = can_kill(lease);
 	ttl_ms = min_not_zero(lease->ttl_ms, lease->asked_ms);
 	if (!lease->token || !ttl_ms || lease->signalled ||
 	    lease->deadline != KTIME_MAX)
@@ -222,17 +235,19 @@ static bool owner_may_kill(const struct chring_lock *lock, struct pid *tgid)
 static unsigned int expiry_of(const struct chring_lock *lock, struct pid *tgid)
 {
 	const struct chring_lease *lease = lock->lease;
-	unsigned int asked = CHRING_LEASE_FENCE;
+	unsigned int agreed = CHRING_LEASE_FENCE;
 
-	if (lease->asked & CHRING_ACQUIRE_KILL)
-		asked = CHRING_LEASE_KILL;
-	else if (lease->asked & CHRING_ACQUIRE_SIGNAL)
-		asked = CHRING_LEASE_SIGNAL;
-	/* A lock must not be a way to kill who did not agree; nor, ever, init */
-	if ((asked == CHRING_LEASE_FENCE && !owner_may_kill(lock, tgid)) ||
-	    pid_nr(tgid) == 1)
+	/* Not one that the word names, nor, ever, init */
+	if (!lease->given || pid_nr(tgid) == 1)
 		return CHRING_LEASE_FENCE;
-	return max_t(unsigned int, asked, lease->expiry);
+	if (lease->asked & CHRING_ACQUIRE_KILL)
+		agreed = CHRING_LEASE_KILL;
+	else if (lease->asked & CHRING_ACQUIRE_SIGNAL)
+		agreed = CHRING_LEASE_SIGNAL;
+	/* A lock must not be a way to do more to others than they agreed to */
+	if (!owner_may_kill(lock, tgid))
+		return agreed;
+	return max_t(unsigned int, agreed, lease->expiry);
 }
 
 /* The holder's lease is over. Returns the signal that it is to be sent, or 0. */
@@ -263,6 +278,7 @@ static int expire_locked(struct chring_lock *lock, struct chring_wakeup *wakeup)
 static bool is_over_locked(struct chring_lock *lock)
 {
 	struct chring_lease *lease = lock->lease;
+	const struct chring_owner *owner;
 
 	follow_holder(lock);
 	if (lease->deadline == KTIME_MAX)
@@ -271,8 +287,9 @@ static bool is_over_locked(struct chring_lock *lock)
 		hrtimer_start(&lease->timer, lease->deadline, HRTIMER_MODE_ABS);
 		return false;
 	}
-	/* Otherwise it has died, and is about to let go */
-	return lock->holder->owner;
+	/* The dead are about to let go; their process may be another program */
+	owner = lock->holder->owner;
+	return owner && !chring_owner_is_dead(owner);
 }
 
 /**

@@ -26,6 +26,7 @@ enum chring_lease_expiry {
  * @ttl_ms: how long a holder may make others wait; 0: for ever
  * @expiry: what becomes of it then
  * @token: of the holder that all that follows is about; 0: there is none
+ * @given: it has the lock from the kernel, not by the word
  * @asked_ms: what it asked for instead of @ttl_ms, if that is longer; or 0
  * @asked: CHRING_ACQUIRE_EAGER, CHRING_ACQUIRE_SIGNAL, CHRING_ACQUIRE_KILL
  * @wanted: somebody else tried to get the lock
@@ -39,6 +40,7 @@ struct chring_lease {
 	u32 ttl_ms;
 	u8 expiry;
 	u64 token;
+	bool given;
 	u32 asked_ms;
 	u8 asked;
 	bool wanted;

@@ -230,7 +230,7 @@ void chring_word_thaw_locked(struct chring_lock *lock, bool nudged)
 	if (lock->nr_waiters && !nudged)
 		flags |= CHRING_LOCK_WAITERS;
 	/* While somebody is told of it, too: it is there after a release */
-	if (lock->news || lock->flags & CHRING_LOCK_EAGER)
+	if (lock->news || lock->kernels || lock->flags & CHRING_LOCK_EAGER)
 		flags |= CHRING_LOCK_KERNEL;
 	if (!lock->map)
 		return;

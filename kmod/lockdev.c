@@ -20,7 +20,6 @@
 #include "access.h"
 #include "handle.h"
 #include "lock.h"
-#include "lock_lease.h"
 #include "lockdev.h"
 #include "lockspace.h"
 
@@ -87,11 +86,6 @@ static long handle_acquire(struct chring_handle *handle, void __user *user)
 			  CHRING_ACQUIRE_KILL) ||
 	    arg.deadline < 0)
 		return -EINVAL;
-	if (arg.ttl_ms) {
-		err = chring_lease_make(handle->lock);
-		if (err)
-			return err;
-	}
 	err = chring_lock_acquire(handle, arg.flags, arg.ttl_ms,
 				  host_deadline(arg.deadline), &grant);
 	if (err)

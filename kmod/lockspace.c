@@ -168,8 +168,11 @@ static struct chring_lock *lock_alloc(struct chring_lockspace *space,
 		kfree(lock);
 		return NULL;
 	}
+	spin_lock(&lock->lock);
 	lock->lease->ttl_ms = args->ttl_ms;
 	lock->lease->expiry = args->expiry;
+	chring_lease_update_locked(lock);
+	spin_unlock(&lock->lock);
 	return lock;
 }
 

@@ -399,6 +399,53 @@ static bool __init test_lease(struct lock_test *t)
 	return passed;
 }
 
+/* The word names a holder that it is not for it to name: that is not killed. */
+static bool __init test_word_kills_nobody(struct lock_test *t, u64 seq)
+{
+	struct chring_grant got;
+
+	atomic64_set(word_of(t), chring_word(seq + 1, t->b->id));
+	if (!EXPECT(try_acquire(t->a, &got) == -EBUSY) ||
+	    !EXPECT(is(t, seq + 1, t->b, 0, 0, K)))
+		return false;
+	t->lock->lease->deadline = 0;
+	chring_lease_look(t->lock);
+	return EXPECT(is(t, seq + 1, NULL, 0, CHRING_NEWS_EXPIRED, K)) &&
+	       EXPECT(t->b->lost);
+}
+
+/* Where a lease can kill, the word is the kernel's. */
+static bool __init test_lease_that_kills(struct lock_test *t)
+{
+	const u32 agrees = CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_KILL;
+	const u32 ttl_ms = 3600 * MSEC_PER_SEC;
+	struct chring_grant got;
+	u64 seq = seq_of(t);
+
+	if (!EXPECT(!chring_lease_make(t->lock)))
+		return false;
+	t->lock->lease->expiry = CHRING_LEASE_KILL;
+	chring_lease_look(t->lock);
+	if (!EXPECT(is(t, seq, NULL, 0, 0, K)) ||
+	    !EXPECT(!try_acquire(t->a, &got)) ||
+	    !EXPECT(is(t, seq + 1, t->a, 0, 0, K)) ||
+	    !EXPECT(!chring_lock_release(t->a, got.token)) ||
+	    !EXPECT(is(t, seq + 1, NULL, 0, 0, K)))
+		return false;
+	/* Otherwise it is so as long as one holds it that has agreed */
+	t->lock->lease->expiry = CHRING_LEASE_FENCE;
+	chring_lease_look(t->lock);
+	if (!EXPECT(is(t, seq + 1, NULL, 0, 0, 0)) ||
+	    !EXPECT(!chring_lock_acquire(t->a, agrees, ttl_ms, 0, &got)) ||
+	    !EXPECT(is(t, seq + 2, t->a, 0, 0, K)) ||
+	    !EXPECT(!chring_lock_release(t->a, got.token)) ||
+	    !EXPECT(is(t, seq + 2, NULL, 0, 0, 0)))
+		return false;
+	t->lock->lease->expiry = CHRING_LEASE_KILL;
+	t->lock->lease->ttl_ms = ttl_ms;
+	return test_word_kills_nobody(t, seq + 2);
+}
+
 /* It runs at once, and ends though nobody else is there. */
 static bool __init test_eager_lease(struct lock_test *t)
 {
@@ -637,6 +684,8 @@ static const struct lock_case tests[] __initconst = {
 	{ test_sticky, CHRING_LOCK_STICKY | CHRING_LOCK_FIFO },
 	{ test_lease, 0 },
 	{ test_lease, CHRING_LOCK_FIFO },
+	{ test_lease_that_kills, 0 },
+	{ test_lease_that_kills, CHRING_LOCK_FIFO },
 	{ test_eager_lease, 0 },
 	{ test_eager_lease, CHRING_LOCK_EAGER },
 	{ test_close, 0 },

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <linux/chring_lock.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ struct holder {
 	volatile bool holds;
 	volatile unsigned long steps;	/* it takes while it holds the lock */
 	volatile int released;
+	volatile bool releases;		/* and then stays; see release_and_stay() */
 	volatile int polled;
 	uint64_t token;
 	pid_t pid;
@@ -164,7 +166,6 @@ static bool begin_as(struct holder *holder, uid_t user, uint32_t ttl_ms,
 		     unsigned int flags)
 {
 	long end = milliseconds() + WAIT_MS;
-
 	pid_t pid;
 
 	*holder = (struct holder){ .released = 1 };
@@ -504,10 +505,22 @@ TEST_F(lease, lock_of_another_user_kills_who_agreed)
 	ASSERT_EQ(0, make(self->chring, variant->flags, SHORT_MS,
 			  CHRING_EXPIRY_KILL, OWNER));
 	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
-	ASSERT_TRUE(begin_as(self->holder, USER, 0, CHRING_LEASE_SIGNAL));
+	ASSERT_TRUE(begin_as(self->holder, USER, 0, CHRING_LEASE_KILL));
 	EXPECT_EQ((int)(CHRING_NEWS_OWNER_DIED | CHRING_NEWS_EXPIRED),
 		  take(self->lock));
 	EXPECT_EQ(-SIGKILL, ended(self->holder));
+}
+
+TEST_F(lease, lock_of_another_user_does_no_more_than_was_agreed_to)
+{
+	ASSERT_TRUE(set_grace(LONG_MS));
+	ASSERT_EQ(0, make(self->chring, variant->flags, SHORT_MS,
+			  CHRING_EXPIRY_KILL, OWNER));
+	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	ASSERT_TRUE(begin_as(self->holder, USER, 0, CHRING_LEASE_SIGNAL));
+	EXPECT_EQ((int)(CHRING_NEWS_OWNER_DIED | CHRING_NEWS_EXPIRED),
+		  take(self->lock));
+	EXPECT_EQ(-SIGTERM, ended(self->holder));
 }
 
 TEST_F(lease, lock_of_the_same_user_kills)
@@ -519,6 +532,88 @@ TEST_F(lease, lock_of_the_same_user_kills)
 	EXPECT_EQ((int)(CHRING_NEWS_OWNER_DIED | CHRING_NEWS_EXPIRED),
 		  take(self->lock));
 	EXPECT_EQ(-SIGKILL, ended(self->holder));
+}
+
+/* Holds the lock, lets it go as it is told to, and has it open ever after. */
+static void release_and_stay(struct holder *holder, unsigned int flags)
+{
+	struct chring_lock *lock;
+
+	if (chring_lock_open(&lock, "l", 0, 0) ||
+	    chring_lock_acquire_leased(lock, SHORT_MS, flags, NULL) < 0)
+		_exit(1);
+	holder->holds = true;
+	while (!holder->releases)
+		pause_ms(1);
+	holder->released = chring_lock_release(lock);
+	for (;;)
+		pause();
+}
+
+static bool is_alive(const struct holder *holder)
+{
+	return !waitpid(holder->pid, NULL, WNOHANG);
+}
+
+/* A process that has released the lock is put into the word by another. */
+static void name_in_word(struct __test_metadata *_metadata,
+			 struct _test_data_lease *self, unsigned int flags)
+{
+	const uint64_t seq_one = 1ULL << CHRING_LOCK_SEQ_SHIFT;
+	struct holder *holder = self->holder;
+	long end = milliseconds() + WAIT_MS;
+	volatile uint64_t *word;
+	uint64_t held;
+
+	word = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED,
+		    chring_lock_fd(self->lock), CHRING_LOCK_PGOFF_WORD);
+	ASSERT_NE(MAP_FAILED, word);
+	*holder = (struct holder){ .released = 1 };
+	holder->pid = fork();
+	if (!holder->pid)
+		release_and_stay(holder, flags);
+	while (!holder->holds && milliseconds() < end)
+		pause_ms(1);
+	held = *word;
+	EXPECT_EQ(CHRING_LOCK_KERNEL, held & CHRING_LOCK_FLAGS);
+	holder->releases = true;
+	while (holder->released > 0 && milliseconds() < end)
+		pause_ms(1);
+	ASSERT_EQ(0, holder->released);
+
+	/* By the token that it had, and by one that it has never had */
+	*word = held & ~CHRING_LOCK_FLAGS;
+	EXPECT_EQ((int)CHRING_NEWS_CORRUPT, take(self->lock));
+	EXPECT_EQ(0, chring_lock_release(self->lock));
+	*word = (held & ~CHRING_LOCK_FLAGS) + 2 * seq_one;
+	EXPECT_EQ((int)CHRING_NEWS_EXPIRED, take(self->lock));
+	EXPECT_EQ(0, chring_lock_release(self->lock));
+	pause_ms(50);
+	EXPECT_TRUE(is_alive(holder));
+	kill(holder->pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, ended(holder));
+	munmap((void *)word, getpagesize());
+}
+
+TEST_F(lease, word_that_names_another_has_nobody_killed)
+{
+	/* Such a lock has none */
+	if (variant->flags & CHRING_LOCK_STRICT)
+		return;
+	ASSERT_EQ(0, make(self->chring, variant->flags, SHORT_MS,
+			  CHRING_EXPIRY_KILL, 0));
+	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	name_in_word(_metadata, self, 0);
+}
+
+TEST_F(lease, word_that_names_one_that_agreed_does_not_have_it_killed)
+{
+	if (variant->flags & CHRING_LOCK_STRICT)
+		return;
+	ASSERT_EQ(0, make(self->chring, variant->flags, SHORT_MS,
+			  CHRING_EXPIRY_FENCE, 0));
+	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	name_in_word(_metadata, self, CHRING_LEASE_KILL);
 }
 
 /* ---- settings */
@@ -582,9 +677,7 @@ TEST_F(lease, settings_are_shown_and_changed)
 
 	EXPECT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
 	EXPECT_EQ(-EINVAL, chring_lock_acquire_leased(self->lock, 1, 0x20, NULL));
-	EXPECT_EQ(-EINVAL, chring_lock_acquire_leased(self->lock, 1,
-						      CHRING_LOCK_EAGER - 7,
-						      NULL));
+	EXPECT_EQ(-EINVAL, chring_lock_acquire_leased(self->lock, 1, 0x1, NULL));
 	EXPECT_EQ(0U, status_of(self->chring).token);
 }
 

@@ -801,7 +801,7 @@ const char *chring_replica_state_name(uint32_t state);
 /*
  * Of the lease of one acquisition, in chring_lock_acquire_leased(). With the last
  * two the process agrees to its own end, if it still holds the lock as the lease
- * ends.
+ * ends; to release the lock is the kernel's then.
  */
 #define CHRING_LEASE_EAGER	0x4U	/* runs from the acquisition */
 #define CHRING_LEASE_SIGNAL	0x8U	/* SIGTERM, and SIGKILL a little later */
