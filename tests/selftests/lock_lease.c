@@ -550,6 +550,12 @@ static void release_and_stay(struct holder *holder, unsigned int flags)
 		pause();
 }
 
+static volatile uint64_t *map_word(struct chring_lock *lock)
+{
+	return mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED,
+		    chring_lock_fd(lock), CHRING_LOCK_PGOFF_WORD);
+}
+
 static bool is_alive(const struct holder *holder)
 {
 	return !waitpid(holder->pid, NULL, WNOHANG);
@@ -565,8 +571,7 @@ static void name_in_word(struct __test_metadata *_metadata,
 	volatile uint64_t *word;
 	uint64_t held;
 
-	word = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED,
-		    chring_lock_fd(self->lock), CHRING_LOCK_PGOFF_WORD);
+	word = map_word(self->lock);
 	ASSERT_NE(MAP_FAILED, word);
 	*holder = (struct holder){ .released = 1 };
 	holder->pid = fork();
@@ -644,6 +649,39 @@ TEST_F(lease, that_is_set_while_somebody_waits_runs)
 	EXPECT_EQ(0, chring_lock_set(self->chring, &request));
 	EXPECT_EQ((int)CHRING_NEWS_EXPIRED, ended(self->holder));
 	EXPECT_EQ(-ESTALE, chring_lock_release(self->lock));
+}
+
+TEST_F(lease, that_is_to_kill_makes_the_word_the_kernels)
+{
+	struct chring_lock_request request = {
+		.name = "l",
+		.flags = CHRING_LOCK_KEEP,
+		.mode = CHRING_LOCK_KEEP,
+		.owner = CHRING_LOCK_KEEP,
+		.group = CHRING_LOCK_KEEP,
+		.ttl_ms = CHRING_LOCK_KEEP,
+		.expiry = CHRING_EXPIRY_SIGNAL,
+	};
+	volatile uint64_t *word;
+
+	if (variant->flags & CHRING_LOCK_STRICT)
+		return;
+	ASSERT_EQ(0, make(self->chring, variant->flags, LONG_MS,
+			  CHRING_EXPIRY_FENCE, 0));
+	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	word = map_word(self->lock);
+	ASSERT_NE(MAP_FAILED, word);
+	ASSERT_EQ(0, chring_lock_acquire(self->lock));
+	EXPECT_EQ(0U, *word & CHRING_LOCK_FLAGS);
+	EXPECT_EQ(0, chring_lock_set(self->chring, &request));
+	EXPECT_EQ(CHRING_LOCK_KERNEL, *word & CHRING_LOCK_FLAGS);
+	EXPECT_TRUE(chring_lock_is_held(self->lock));
+	EXPECT_EQ(0, chring_lock_release(self->lock));
+	EXPECT_EQ(CHRING_LOCK_KERNEL, *word & CHRING_LOCK_FLAGS);
+	request.expiry = CHRING_EXPIRY_FENCE;
+	EXPECT_EQ(0, chring_lock_set(self->chring, &request));
+	EXPECT_EQ(0U, *word & CHRING_LOCK_FLAGS);
+	munmap((void *)word, getpagesize());
 }
 
 TEST_F(lease, settings_are_shown_and_changed)
