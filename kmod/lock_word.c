@@ -227,13 +227,13 @@ void chring_word_thaw_locked(struct chring_lock *lock, bool nudged)
 	u64 flags = 0;
 
 	lockdep_assert_held(&lock->lock);
+	if (!lock->map)
+		return;
 	if (lock->nr_waiters && !nudged)
 		flags |= CHRING_LOCK_WAITERS;
 	/* While somebody is told of it, too: it is there after a release */
 	if (lock->news || lock->kernels || lock->flags & CHRING_LOCK_EAGER)
 		flags |= CHRING_LOCK_KERNEL;
-	if (!lock->map)
-		return;
 	/* Those who still look at a corrupt word are to ask the kernel */
 	if (!is_shared(lock))
 		atomic64_set(map_word(lock->map),
