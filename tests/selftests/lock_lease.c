@@ -570,13 +570,17 @@ static void name_in_word(struct __test_metadata *_metadata,
 	long end = milliseconds() + WAIT_MS;
 	volatile uint64_t *word;
 	uint64_t held;
+	pid_t pid;
 
 	word = map_word(self->lock);
 	ASSERT_NE(MAP_FAILED, word);
 	*holder = (struct holder){ .released = 1 };
-	holder->pid = fork();
-	if (!holder->pid)
+	/* What the child would set it to is shared */
+	pid = fork();
+	if (!pid)
 		release_and_stay(holder, flags);
+	ASSERT_LT(0, pid);
+	holder->pid = pid;
 	while (!holder->holds && milliseconds() < end)
 		pause_ms(1);
 	held = *word;
