@@ -364,11 +364,13 @@ static void print_locks(FILE *stream, struct session *session)
 		fprintf(stream, "locks: %d\n", err);
 	for (i = 0; !err && i < count; i++)
 		fprintf(stream,
-			"%s %#o %u:%u flags %u%s%s pid %d token %llu handles %u waiters %u news %u\n",
+			"%s %#o %u:%u flags %u%s%s%s ttl %u expiry %u pid %d token %llu handles %u waiters %u news %u\n",
 			locks[i].name, locks[i].mode, locks[i].owner,
 			locks[i].group, locks[i].flags,
 			locks[i].persistent ? " persistent" : "",
-			locks[i].held ? " held" : "", locks[i].pid,
+			locks[i].held ? " held" : "",
+			locks[i].expires ? " expires" : "", locks[i].ttl_ms,
+			locks[i].expiry, locks[i].pid,
 			(unsigned long long)locks[i].token, locks[i].handles,
 			locks[i].waiters, locks[i].news);
 	if (!err)
