@@ -410,8 +410,13 @@ static bool __init test_word_kills_nobody(struct lock_test *t, u64 seq)
 		return false;
 	t->lock->lease->deadline = 0;
 	chring_lease_look(t->lock);
+	/* With news for somebody the lock would stay */
 	return EXPECT(is(t, seq + 1, NULL, 0, CHRING_NEWS_EXPIRED, K)) &&
-	       EXPECT(t->b->lost);
+	       EXPECT(t->b->lost) &&
+	       EXPECT(!try_acquire(t->a, &got)) &&
+	       EXPECT(got.news == CHRING_NEWS_EXPIRED) &&
+	       EXPECT(!chring_lock_release(t->a, got.token)) &&
+	       EXPECT(is(t, seq + 2, NULL, 0, 0, K));
 }
 
 /* Where a lease can kill, the word is the kernel's. */
