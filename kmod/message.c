@@ -6,6 +6,7 @@
 
 #include "life.h"
 #include "message.h"
+#include "plan.h"
 #include "replica.h"
 #include "service.h"
 #include "table.h"
@@ -154,6 +155,40 @@ int chring_put_replica(struct sk_buff *skb,
 	    nla_put_uint(skb, CHRING_A_REPLICA_MIGRATED, totals.migrated) ||
 	    nla_put_uint(skb, CHRING_A_REPLICA_PASSED_OVER,
 			 totals.passed_over))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+/**
+ * chring_put_plan - put what a plan tells of one replica into a message
+ * @skb: the message
+ * @plan: the plan
+ * @row: one of its rows, that has a name
+ *
+ * Return: 0, or -EMSGSIZE.
+ */
+int chring_put_plan(struct sk_buff *skb, const struct chring_plan *plan,
+		    const struct chring_plan_row *row)
+{
+	struct nlattr *nest;
+
+	if (nla_put_string(skb, CHRING_A_REPLICAS_SERVICE, plan->service) ||
+	    nla_put_u32(skb, CHRING_A_REPLICAS_SLOTS, plan->nr_slots) ||
+	    nla_put_u32(skb, CHRING_A_REPLICAS_MOVES, plan->nr_moves))
+		return -EMSGSIZE;
+	nest = nla_nest_start(skb, CHRING_A_REPLICAS_REPLICA);
+	if (!nest)
+		return -EMSGSIZE;
+	if (nla_put_string(skb, CHRING_A_REPLICA_NAME, row->name) ||
+	    (row->weight &&
+	     nla_put_u32(skb, CHRING_A_REPLICA_WEIGHT, row->weight)) ||
+	    (row->weight_then && nla_put_u32(skb, CHRING_A_REPLICA_WEIGHT_THEN,
+					     row->weight_then)) ||
+	    nla_put_u32(skb, CHRING_A_REPLICA_SLOTS, row->slots) ||
+	    nla_put_u32(skb, CHRING_A_REPLICA_SLOTS_THEN, row->slots_then) ||
+	    nla_put_u32(skb, CHRING_A_REPLICA_TAKES, row->takes) ||
+	    nla_put_u32(skb, CHRING_A_REPLICA_GIVES, row->gives))
 		return -EMSGSIZE;
 	nla_nest_end(skb, nest);
 	return 0;

@@ -6,6 +6,7 @@
 
 struct chring_address;
 struct chring_net;
+struct chring_plan;
 struct chring_service;
 struct genl_info;
 struct net;
@@ -19,6 +20,7 @@ struct sk_buff;
  * @service: number of services that are through
  * @replica: index to go on with in the next one
  * @lock: number to go on with
+ * @plan: what is dumped, from @replica on, where it is a plan
  *
  * The namespace's seq tells it of changes.
  */
@@ -26,6 +28,7 @@ struct chring_nl_dump {
 	unsigned int service;
 	unsigned long replica;
 	unsigned long lock;
+	struct chring_plan *plan;
 };
 
 int chring_nl_check_name(const struct nlattr *attr,

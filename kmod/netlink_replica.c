@@ -8,6 +8,7 @@
 #include "lookup.h"
 #include "message.h"
 #include "netlink.h"
+#include "plan.h"
 #include "replica.h"
 #include "service.h"
 
@@ -67,7 +68,7 @@ static int parse_replica(struct chring_replica_args *args,
 		args->pidfd_attr = tb[CHRING_A_REPLICA_PIDFD];
 		if (args->pidfd_attr)
 			args->pidfd = nla_get_u32(args->pidfd_attr);
-	} else if (takes & TAKES(WEIGHT)) {
+	} else if (takes & TAKES(UP)) {
 		/* One of them at least */
 		if (!tb[CHRING_A_REPLICA_DRAIN] && !tb[CHRING_A_REPLICA_UP] &&
 		    NL_REQ_ATTR_CHECK(extack, nest, tb,
@@ -85,7 +86,7 @@ static int parse_replica(struct chring_replica_args *args,
 	return 0;
 }
 
-static int parse_replicas(struct genl_info *info, unsigned long takes,
+static int parse_replicas(const struct genl_info *info, unsigned long takes,
 			  struct chring_replica_args **argsp, unsigned int *nr)
 {
 	struct chring_replica_args *args;
@@ -115,6 +116,22 @@ static int parse_replicas(struct genl_info *info, unsigned long takes,
 	*argsp = args;
 	*nr = n;
 	return 0;
+}
+
+/* The same, of a request that takes no more than one */
+static int parse_one(const struct genl_info *info, unsigned long takes,
+		     struct chring_replica_args **args)
+{
+	unsigned int nr;
+	int err;
+
+	err = parse_replicas(info, takes, args, &nr);
+	if (err || nr == 1)
+		return err;
+	NL_SET_ERR_MSG_ATTR(info->extack, (*args)[1].name_attr,
+			    "this request takes one replica");
+	kvfree(*args);
+	return -EINVAL;
 }
 
 typedef int (*replicas_fn)(const struct chring_replicas_request *request,
@@ -188,20 +205,13 @@ unlock:
 int chring_nl_replica_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct chring_replica_args *args;
-	struct sk_buff *msg = NULL;
-	unsigned int nr;
+	struct sk_buff *msg;
 	void *hdr;
 	int err;
 
-	err = parse_replicas(info, TAKES(NAME), &args, &nr);
+	err = parse_one(info, TAKES(NAME), &args);
 	if (err)
 		return err;
-	err = -EINVAL;
-	if (nr != 1) {
-		NL_SET_ERR_MSG_ATTR(info->extack, args[1].name_attr,
-				    "this request takes one replica");
-		goto free;
-	}
 	err = -ENOMEM;
 	msg = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
 	if (!msg)
@@ -281,6 +291,83 @@ int chring_nl_replica_get_dumpit(struct sk_buff *skb,
 unlock:
 	mutex_unlock(&cn->lock);
 	return err;
+}
+
+static int parse_change(const struct genl_info *info,
+			enum chring_replica_change *change,
+			struct chring_replica_args **args)
+{
+	unsigned long takes = TAKES(NAME);
+	int err;
+
+	if (GENL_REQ_ATTR_CHECK(info, CHRING_A_REPLICAS_CHANGE))
+		return -EINVAL;
+	*change = nla_get_u32(info->attrs[CHRING_A_REPLICAS_CHANGE]);
+	if (*change != CHRING_REPLICA_CHANGE_DEL)
+		takes |= TAKES(WEIGHT);
+	err = parse_one(info, takes, args);
+	if (err)
+		return err;
+	if (*change != CHRING_REPLICA_CHANGE_WEIGHT || (*args)->weight_attr)
+		return 0;
+	NL_SET_ERR_ATTR_MISS(info->extack,
+			     info->attrs[CHRING_A_REPLICAS_REPLICA],
+			     CHRING_A_REPLICA_WEIGHT);
+	kvfree(*args);
+	return -EINVAL;
+}
+
+int chring_nl_replica_plan_start(struct netlink_callback *cb)
+{
+	const struct genl_info *info = genl_info_dump(cb);
+	struct chring_replicas_request request = {
+		.net = genl_info_net(info),
+		.service = info->attrs[CHRING_A_REPLICAS_SERVICE],
+		.nr = 1,
+	};
+	enum chring_replica_change change;
+	struct chring_plan *plan;
+	int err;
+
+	err = parse_change(info, &change, &request.args);
+	if (err)
+		return err;
+	plan = chring_plan_make(&request, change, info->extack);
+	kvfree(request.args);
+	if (IS_ERR(plan))
+		return PTR_ERR(plan);
+	chring_nl_dump_state(cb)->plan = plan;
+	return 0;
+}
+
+/* The plan is of one moment, whenever it is read: there is no seq to compare. */
+int chring_nl_replica_plan_dumpit(struct sk_buff *skb,
+				  struct netlink_callback *cb)
+{
+	struct chring_nl_dump *state = chring_nl_dump_state(cb);
+	const struct chring_plan *plan = state->plan;
+	void *hdr;
+
+	for (; state->replica < plan->nr_rows; state->replica++) {
+		/* Indexes can have holes */
+		if (!plan->row[state->replica].name[0])
+			continue;
+		hdr = chring_nl_dump_put(skb, cb);
+		if (!hdr)
+			return -EMSGSIZE;
+		if (chring_put_plan(skb, plan, &plan->row[state->replica])) {
+			genlmsg_cancel(skb, hdr);
+			return -EMSGSIZE;
+		}
+		genlmsg_end(skb, hdr);
+	}
+	return 0;
+}
+
+int chring_nl_replica_plan_done(struct netlink_callback *cb)
+{
+	chring_plan_free(chring_nl_dump_state(cb)->plan);
+	return 0;
 }
 
 static int get_payload(struct genl_info *info, struct chring_flow *flow)

@@ -89,26 +89,17 @@ static int check_points(struct chring_net *cn, u32 more,
 	return -ENOSPC;
 }
 
-/* Whether what is asked for may be, in the place of who has that name */
+/* Whether there may be a new one, in the place of who has that name */
 static int check_new(struct chring_net *cn, const struct chring_service *service,
-		     const struct chring_replicas_request *request,
 		     const struct chring_replica_args *args,
 		     struct netlink_ext_ack *extack)
 {
 	const struct chring_replica *replaced = args->replaced;
-	const struct chring_replica_args *earlier;
 
-	if (replaced && !replaced->dead && !args->replace) {
+	if (replaced && chring_replica_alive(replaced) && !args->replace) {
 		NL_SET_ERR_MSG_ATTR(extack, args->name_attr,
 				    "a replica of this name exists");
 		return -EEXIST;
-	}
-	for (earlier = request->args; earlier < args; earlier++) {
-		if (!strcmp(earlier->name, args->name)) {
-			NL_SET_ERR_MSG_ATTR(extack, args->name_attr,
-					    "replica is named twice");
-			return -EINVAL;
-		}
 	}
 	if (!replaced && cn->nr_replicas >= max_replicas) {
 		NL_SET_ERR_MSG_ATTR(extack, args->name_attr,
@@ -117,6 +108,23 @@ static int check_new(struct chring_net *cn, const struct chring_service *service
 	}
 	return check_points(cn, chring_service_points(service, args->weight),
 			    args, extack);
+}
+
+/* Whether a new one is the only one of that name in the request */
+static int check_once(const struct chring_replicas_request *request,
+		      const struct chring_replica_args *args,
+		      struct netlink_ext_ack *extack)
+{
+	const struct chring_replica_args *earlier;
+
+	for (earlier = request->args; earlier < args; earlier++) {
+		if (!strcmp(earlier->name, args->name)) {
+			NL_SET_ERR_MSG_ATTR(extack, args->name_attr,
+					    "replica is named twice");
+			return -EINVAL;
+		}
+	}
+	return 0;
 }
 
 /*
@@ -193,7 +201,9 @@ static int replica_enter(struct chring_net *cn, struct chring_service *service,
 	int err;
 
 	args->replaced = chring_replica_find_locked(service, args->name);
-	err = check_new(cn, service, request, args, extack);
+	err = check_new(cn, service, args, extack);
+	if (!err)
+		err = check_once(request, args, extack);
 	if (!err && args->replaced)
 		err = check_user(subject, args->replaced->uid, args->name_attr,
 				 extack);
@@ -291,6 +301,17 @@ int chring_replica_new(const struct chring_replicas_request *request,
 	return for_service(request, replicas_add, extack);
 }
 
+static int replica_find(struct chring_service *service,
+			struct chring_replica_args *args,
+			struct netlink_ext_ack *extack)
+{
+	args->replica = chring_replica_find_locked(service, args->name);
+	if (args->replica)
+		return 0;
+	NL_SET_ERR_MSG_ATTR(extack, args->name_attr, "no replica of this name");
+	return -ENOENT;
+}
+
 /* Finds what each of @args names, none of them twice */
 static int replicas_find(struct chring_service *service,
 			 const struct chring_replicas_request *request,
@@ -303,13 +324,9 @@ static int replicas_find(struct chring_service *service,
 	for (i = 0; i < request->nr; i++) {
 		/* Of many, each is looked for among many */
 		cond_resched();
-		args[i].replica = chring_replica_find_locked(service,
-							     args[i].name);
-		if (!args[i].replica) {
-			NL_SET_ERR_MSG_ATTR(extack, args[i].name_attr,
-					    "no replica of this name");
-			return -ENOENT;
-		}
+		err = replica_find(service, &args[i], extack);
+		if (err)
+			return err;
 		err = check_user(&request->subject, args[i].replica->uid,
 				 args[i].name_attr, extack);
 		if (err)
@@ -461,6 +478,41 @@ int chring_replica_del(const struct chring_replicas_request *request,
 		       struct netlink_ext_ack *extack)
 {
 	return for_service(request, replicas_del, extack);
+}
+
+/**
+ * chring_replica_check_locked - would a change of a replica be refused?
+ * @cn: services of the network namespace; caller holds its lock
+ * @service: one of them
+ * @change: what would be done
+ * @args: name and weight of the replica; gets the replica of that name, or NULL
+ * @extack: says why, and which attribute it is about
+ *
+ * For who makes it, and for its socket, there may be reasons besides.
+ *
+ * Context: may sleep.
+ * Return: 0; -ENOENT; -EEXIST for the name of one that is alive, where one is to
+ * be added; -ENOSPC over a limit.
+ */
+int chring_replica_check_locked(struct chring_net *cn,
+				struct chring_service *service,
+				enum chring_replica_change change,
+				struct chring_replica_args *args,
+				struct netlink_ext_ack *extack)
+{
+	int err;
+
+	if (change == CHRING_REPLICA_CHANGE_ADD) {
+		args->replaced = chring_replica_find_locked(service, args->name);
+		args->replica = args->replaced;
+		return check_new(cn, service, args, extack);
+	}
+	err = replica_find(service, args, extack);
+	if (!err && change == CHRING_REPLICA_CHANGE_WEIGHT)
+		err = check_points(cn,
+				   chring_service_points(service, args->weight),
+				   args, extack);
+	return err;
 }
 
 /*

@@ -137,6 +137,11 @@ int chring_replica_set(const struct chring_replicas_request *request,
 		       struct netlink_ext_ack *extack);
 int chring_replica_del(const struct chring_replicas_request *request,
 		       struct netlink_ext_ack *extack);
+int chring_replica_check_locked(struct chring_net *cn,
+				struct chring_service *service,
+				enum chring_replica_change change,
+				struct chring_replica_args *args,
+				struct netlink_ext_ack *extack);
 bool chring_replica_alive(const struct chring_replica *replica);
 struct chring_replica *chring_replica_find_locked(struct chring_service *service,
 						  const char *name);

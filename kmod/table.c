@@ -80,6 +80,28 @@ void chring_table_free(struct chring_table *table)
 	kvfree(table);
 }
 
+/**
+ * chring_table_balance - share slots among the members of a ring
+ * @balance: how
+ * @b: memory to work in, for the order of @slots
+ * @ring: the members, with the nr_filled that they have in @before
+ * @before: what @slots are to replace, of the same order, or NULL for nothing
+ * @slots: filled in
+ *
+ * Context: may sleep. The caller excludes changes of the ring.
+ */
+void chring_table_balance(enum chring_balance_policy balance,
+			  struct chring_balancer *b,
+			  const struct chring_ring *ring,
+			  const struct chring_slots *before,
+			  struct chring_slots *slots)
+{
+	if (balance == CHRING_BALANCE_POLICY_EVEN)
+		chring_balance_even(b, ring, before, slots);
+	else
+		chring_balance_ring(b, ring, slots);
+}
+
 /* The socket of replicas that take no flows: nothing is ever alive about it */
 static struct sock nobody;
 
@@ -97,13 +119,8 @@ static void table_fill(struct chring_table *table,
 		table->target[index].counters = replica->counters;
 		table->target[index].ports = chring_ports(replica->port);
 	}
-	if (service->balance == CHRING_BALANCE_POLICY_EVEN)
-		chring_balance_even(table->balancer, &service->ring,
-				    before ? &before->slots : NULL,
-				    &table->slots);
-	else
-		chring_balance_ring(table->balancer, &service->ring,
-				    &table->slots);
+	chring_table_balance(service->balance, table->balancer, &service->ring,
+			     before ? &before->slots : NULL, &table->slots);
 	chring_balancer_free(table->balancer);
 	table->balancer = NULL;
 	for (slot = 0; slot < 1 << service->order; slot++)

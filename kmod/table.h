@@ -5,6 +5,7 @@
 #include <linux/rcupdate.h>
 #include <linux/types.h>
 #include <net/sock.h>
+#include <uapi/linux/chring.h>
 
 #include "balance.h"
 
@@ -77,6 +78,11 @@ struct chring_table *chring_table_new(unsigned int order,
 				      unsigned int nr_targets);
 struct chring_table *chring_table_alloc(struct chring_service *service);
 void chring_table_free(struct chring_table *table);
+void chring_table_balance(enum chring_balance_policy balance,
+			  struct chring_balancer *b,
+			  const struct chring_ring *ring,
+			  const struct chring_slots *before,
+			  struct chring_slots *slots);
 struct chring_table *chring_table_publish(struct chring_net *cn,
 					  struct chring_service *service,
 					  struct chring_table *table);

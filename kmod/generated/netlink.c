@@ -48,7 +48,7 @@ static const struct netlink_range_validation chring_a_lookup_remote_port_range =
 };
 
 /* Common nested types */
-const struct nla_policy chring_replica_nl_policy[CHRING_A_REPLICA_UP + 1] = {
+const struct nla_policy chring_replica_nl_policy[CHRING_A_REPLICA_GIVES + 1] = {
 	[CHRING_A_REPLICA_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
 	[CHRING_A_REPLICA_FD] = { .type = NLA_U32, },
 	[CHRING_A_REPLICA_WEIGHT] = NLA_POLICY_RANGE(NLA_U32, 1, CHRING_WEIGHT_MAX),
@@ -65,6 +65,10 @@ const struct nla_policy chring_replica_nl_policy[CHRING_A_REPLICA_UP + 1] = {
 	[CHRING_A_REPLICA_REPLACE] = { .type = NLA_FLAG, },
 	[CHRING_A_REPLICA_DRAIN] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_replica_drain_range),
 	[CHRING_A_REPLICA_UP] = { .type = NLA_FLAG, },
+	[CHRING_A_REPLICA_WEIGHT_THEN] = { .type = NLA_U32, },
+	[CHRING_A_REPLICA_SLOTS_THEN] = { .type = NLA_U32, },
+	[CHRING_A_REPLICA_TAKES] = { .type = NLA_U32, },
+	[CHRING_A_REPLICA_GIVES] = { .type = NLA_U32, },
 };
 
 /* CHRING_CMD_SERVICE_NEW - do */
@@ -137,6 +141,13 @@ static const struct nla_policy chring_replica_get_dump_nl_policy[CHRING_A_REPLIC
 /* CHRING_CMD_REPLICA_DEL - do */
 static const struct nla_policy chring_replica_del_nl_policy[CHRING_A_REPLICAS_REPLICA + 1] = {
 	[CHRING_A_REPLICAS_SERVICE] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
+	[CHRING_A_REPLICAS_REPLICA] = NLA_POLICY_NESTED(chring_replica_nl_policy),
+};
+
+/* CHRING_CMD_REPLICA_PLAN - dump */
+static const struct nla_policy chring_replica_plan_nl_policy[CHRING_A_REPLICAS_CHANGE + 1] = {
+	[CHRING_A_REPLICAS_SERVICE] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
+	[CHRING_A_REPLICAS_CHANGE] = NLA_POLICY_MAX(NLA_U32, 2),
 	[CHRING_A_REPLICAS_REPLICA] = NLA_POLICY_NESTED(chring_replica_nl_policy),
 };
 
@@ -260,6 +271,15 @@ static const struct genl_split_ops chring_nl_ops[] = {
 		.policy		= chring_replica_del_nl_policy,
 		.maxattr	= CHRING_A_REPLICAS_REPLICA,
 		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= CHRING_CMD_REPLICA_PLAN,
+		.start		= chring_nl_replica_plan_start,
+		.dumpit		= chring_nl_replica_plan_dumpit,
+		.done		= chring_nl_replica_plan_done,
+		.policy		= chring_replica_plan_nl_policy,
+		.maxattr	= CHRING_A_REPLICAS_CHANGE,
+		.flags		= GENL_CMD_CAP_DUMP,
 	},
 	{
 		.cmd		= CHRING_CMD_LOOKUP,

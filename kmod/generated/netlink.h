@@ -12,7 +12,10 @@
 #include <uapi/linux/chring.h>
 
 /* Common nested types */
-extern const struct nla_policy chring_replica_nl_policy[CHRING_A_REPLICA_UP + 1];
+extern const struct nla_policy chring_replica_nl_policy[CHRING_A_REPLICA_GIVES + 1];
+
+int chring_nl_replica_plan_start(struct netlink_callback *cb);
+int chring_nl_replica_plan_done(struct netlink_callback *cb);
 
 int chring_nl_service_new_doit(struct sk_buff *skb, struct genl_info *info);
 int chring_nl_service_set_doit(struct sk_buff *skb, struct genl_info *info);
@@ -26,6 +29,8 @@ int chring_nl_replica_get_doit(struct sk_buff *skb, struct genl_info *info);
 int chring_nl_replica_get_dumpit(struct sk_buff *skb,
 				 struct netlink_callback *cb);
 int chring_nl_replica_del_doit(struct sk_buff *skb, struct genl_info *info);
+int chring_nl_replica_plan_dumpit(struct sk_buff *skb,
+				  struct netlink_callback *cb);
 int chring_nl_lookup_doit(struct sk_buff *skb, struct genl_info *info);
 int chring_nl_lock_new_doit(struct sk_buff *skb, struct genl_info *info);
 int chring_nl_lock_set_doit(struct sk_buff *skb, struct genl_info *info);

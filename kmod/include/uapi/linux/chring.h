@@ -124,6 +124,19 @@ enum chring_replica_state {
 };
 
 /**
+ * enum chring_replica_change - What is to be planned.
+ * @CHRING_REPLICA_CHANGE_ADD: A replica is added, and has all of its share at
+ *   once.
+ * @CHRING_REPLICA_CHANGE_WEIGHT: A replica is given another weight.
+ * @CHRING_REPLICA_CHANGE_DEL: A replica is removed.
+ */
+enum chring_replica_change {
+	CHRING_REPLICA_CHANGE_ADD,
+	CHRING_REPLICA_CHANGE_WEIGHT,
+	CHRING_REPLICA_CHANGE_DEL,
+};
+
+/**
  * enum chring_lock_discipline
  * @CHRING_LOCK_DISCIPLINE_ADAPTIVE: Newcomers may pass those who wait by,
  *   until the first of these has waited for a bound.
@@ -213,6 +226,10 @@ enum {
 	CHRING_A_REPLICA_REPLACE,
 	CHRING_A_REPLICA_DRAIN,
 	CHRING_A_REPLICA_UP,
+	CHRING_A_REPLICA_WEIGHT_THEN,
+	CHRING_A_REPLICA_SLOTS_THEN,
+	CHRING_A_REPLICA_TAKES,
+	CHRING_A_REPLICA_GIVES,
 
 	__CHRING_A_REPLICA_MAX,
 	CHRING_A_REPLICA_MAX = (__CHRING_A_REPLICA_MAX - 1)
@@ -221,6 +238,9 @@ enum {
 enum {
 	CHRING_A_REPLICAS_SERVICE = 1,
 	CHRING_A_REPLICAS_REPLICA,
+	CHRING_A_REPLICAS_CHANGE,
+	CHRING_A_REPLICAS_SLOTS,
+	CHRING_A_REPLICAS_MOVES,
 
 	__CHRING_A_REPLICAS_MAX,
 	CHRING_A_REPLICAS_MAX = (__CHRING_A_REPLICAS_MAX - 1)
@@ -277,6 +297,7 @@ enum chring_cmd {
 	CHRING_CMD_REPLICA_SET,
 	CHRING_CMD_REPLICA_GET,
 	CHRING_CMD_REPLICA_DEL,
+	CHRING_CMD_REPLICA_PLAN,
 	CHRING_CMD_LOOKUP,
 	CHRING_CMD_SERVICE_NEW_NTF,
 	CHRING_CMD_SERVICE_SET_NTF,
