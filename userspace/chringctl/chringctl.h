@@ -41,6 +41,7 @@ enum status replica_drain(struct chring *chring, struct args *args);
 enum status replica_up(struct chring *chring, struct args *args);
 enum status replica_del(struct chring *chring, struct args *args);
 enum status ring_show(struct chring *chring, struct args *args);
+enum status plan(struct chring *chring, struct args *args);
 enum status lookup(struct chring *chring, struct args *args);
 enum status replica_run(struct chring *chring, struct args *args);
 enum status monitor(struct chring *chring, struct args *args);
@@ -89,6 +90,23 @@ bool parse_number(const char *word, uint32_t min, uint32_t max,
 enum status next_key(struct args *args, const union chring_address *local,
 		     struct chring_key *key);
 void print_key(const struct chring_key *key);
+
+/**
+ * struct balance - what some replicas have together; all zero to begin with
+ * @slots: slots of the table
+ * @weight: of them
+ * @peak: the most slots for each unit of weight
+ */
+struct balance {
+	double slots;
+	double weight;
+	double peak;
+};
+
+/* balance.c */
+void balance_add(struct balance *balance, uint32_t slots, uint32_t weight);
+double balance_peak(const struct balance *balance);
+void print_share(const char *key, double value);
 
 /* address.c */
 enum status next_address(struct args *args, union chring_address *address);

@@ -64,6 +64,8 @@ static const struct command commands[] = {
 	  replica_run },
 	{ "ring", "show", "SERVICE",
 	  "show how the ring shares a service among its replicas", ring_show },
+	{ "plan", NULL, "SERVICE add NAME [weight W]|del NAME|weight NAME W",
+	  "tell what a change of a replica would do, and change nothing", plan },
 	{ "lookup", NULL, "SERVICE from ADDRESS:PORT [to ADDRESS] [payload HEX]",
 	  "tell which replica a new flow would get", lookup },
 	{ "monitor", NULL, "[services] [locks]",

@@ -157,6 +157,13 @@ enum {
 	CHRING_REPLICA_JOINING,		/* takes some, and more and more */
 };
 
+/* What is planned to be done to a replica; see chring_replica_plan(). */
+enum {
+	CHRING_CHANGE_ADD,		/* it is added, with all of its share */
+	CHRING_CHANGE_WEIGHT,		/* it gets another weight */
+	CHRING_CHANGE_DEL,		/* it is removed */
+};
+
 /**
  * struct chring_service - what the kernel tells of a service
  * @name: its name, unique in the network namespace
@@ -300,6 +307,58 @@ struct chring_replica_request {
 	pid_t watch;
 	uint32_t ramp;
 	bool replace;
+};
+
+/**
+ * struct chring_change - a change of a replica that is planned
+ * @change: CHRING_CHANGE_...
+ * @name: the replica's
+ * @weight: with CHRING_CHANGE_ADD and CHRING_CHANGE_WEIGHT, as in struct
+ *	chring_replica_request
+ */
+struct chring_change {
+	uint32_t change;
+	const char *name;
+	uint32_t weight;
+};
+
+/**
+ * struct chring_replica_plan - what a change would do to one replica
+ * @name: its name
+ * @weight: that it has; 0 for one that would be added
+ * @weight_then: that it would have; 0 for one that would be removed
+ * @slots: slots of the table that it owns
+ * @slots_then: that it would own
+ * @takes: slots whose new flows it would get, and does not get now
+ * @gives: slots whose new flows it gets now, and would not get then
+ *
+ * Where no replica is dead or draining, @slots_then is @slots + @takes - @gives.
+ * Flows of those who are go to their stand-ins, though they own their slots.
+ */
+struct chring_replica_plan {
+	char name[CHRING_NAME_MAX + 1];
+	uint32_t weight;
+	uint32_t weight_then;
+	uint32_t slots;
+	uint32_t slots_then;
+	uint32_t takes;
+	uint32_t gives;
+};
+
+/**
+ * struct chring_plan - what a change would do to a service
+ * @slots: slots of its table
+ * @moves: slots whose new flows would go to another replica than now, to one
+ *	instead of none, or to none
+ * @replicas: array of its replicas, now and then, that the caller gives to
+ *	free()
+ * @count: its number of elements
+ */
+struct chring_plan {
+	uint32_t slots;
+	uint32_t moves;
+	struct chring_replica_plan *replicas;
+	size_t count;
 };
 
 /**
@@ -629,6 +688,25 @@ int chring_replica_del(struct chring *chring, const char *service,
  */
 int chring_replica_del_socket(struct chring *chring, const char *service,
 			      const char *name, uint64_t inode);
+
+/**
+ * chring_replica_plan - ask what a change of a replica would do
+ * @chring: an open handle
+ * @service: name of the service
+ * @change: what would be done
+ * @plan: filled on success
+ *
+ * Nothing is changed, nor does this need a privilege. The plan is what the
+ * change would do at that moment: a replica is added without a ramp, and the
+ * dead stay so. A name that is a dead replica's may be added.
+ *
+ * Return: 0; what chring_replica_new(), chring_replica_set() or
+ * chring_replica_del() would return, but for the privilege and the socket;
+ * -EOPNOTSUPP where the module makes no plans.
+ */
+int chring_replica_plan(struct chring *chring, const char *service,
+			const struct chring_change *change,
+			struct chring_plan *plan);
 
 /**
  * chring_lookup - ask which replica a new flow would get

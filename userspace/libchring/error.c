@@ -57,6 +57,7 @@ static const char *const replica_names[] = {
 static const char *const replicas_names[] = {
 	[CHRING_A_REPLICAS_SERVICE]	= "service",
 	[CHRING_A_REPLICAS_REPLICA]	= "replica",
+	[CHRING_A_REPLICAS_CHANGE]	= "change",
 };
 
 static const char *const lookup_names[] = {
@@ -188,6 +189,7 @@ static const struct attr_set *set_of_command(int cmd)
 	case CHRING_CMD_REPLICA_SET:
 	case CHRING_CMD_REPLICA_GET:
 	case CHRING_CMD_REPLICA_DEL:
+	case CHRING_CMD_REPLICA_PLAN:
 		return &replicas_set;
 	case CHRING_CMD_LOOKUP:
 		return &lookup_set;

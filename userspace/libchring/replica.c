@@ -378,3 +378,95 @@ CHRING_EXPORT int chring_replica_dump(struct chring *chring,
 	*count = list.count;
 	return 0;
 }
+
+static int put_change(struct chring *chring, struct nl_msg *msg,
+		      const struct chring_change *change)
+{
+	bool is_del = change->change == CHRING_CHANGE_DEL;
+	bool is_add = change->change == CHRING_CHANGE_ADD;
+	struct nlattr *nest;
+	int ret;
+
+	if (nla_put_u32(msg, CHRING_A_REPLICAS_CHANGE, change->change) < 0)
+		return chring_fail_nomem(chring);
+	ret = begin_replica(chring, msg, change->name, &nest);
+	if (ret < 0)
+		return ret;
+	if (!is_del && (change->weight || !is_add) &&
+	    nla_put_u32(msg, CHRING_A_REPLICA_WEIGHT, change->weight) < 0)
+		return chring_fail_nomem(chring);
+	nla_nest_end(msg, nest);
+	return 0;
+}
+
+/* Of a plan, while it comes in: a message for each replica. */
+struct plan_list {
+	struct chring_list list;
+	struct chring_plan *plan;
+};
+
+static int take_plan(struct chring *chring, struct nlmsghdr *message, void *arg)
+{
+	struct nlattr *attrs[CHRING_A_REPLICAS_MAX + 1];
+	struct nlattr *inner[CHRING_A_REPLICA_MAX + 1];
+	struct plan_list *list = arg;
+	struct chring_replica_plan *replica;
+	int ret;
+
+	ret = chring_parse(chring, message, attrs, CHRING_A_REPLICAS_MAX);
+	if (ret < 0)
+		return ret;
+	if (!attrs[CHRING_A_REPLICAS_REPLICA])
+		return chring_fail_reply(chring);
+	ret = chring_parse_nest(chring, attrs[CHRING_A_REPLICAS_REPLICA], inner,
+				CHRING_A_REPLICA_MAX);
+	if (ret < 0)
+		return ret;
+	replica = chring_list_add(chring, &list->list);
+	if (!replica)
+		return -ENOMEM;
+	list->plan->slots = chring_get_uint(attrs[CHRING_A_REPLICAS_SLOTS]);
+	list->plan->moves = chring_get_uint(attrs[CHRING_A_REPLICAS_MOVES]);
+	replica->weight = chring_get_uint(inner[CHRING_A_REPLICA_WEIGHT]);
+	replica->weight_then =
+		chring_get_uint(inner[CHRING_A_REPLICA_WEIGHT_THEN]);
+	replica->slots = chring_get_uint(inner[CHRING_A_REPLICA_SLOTS]);
+	replica->slots_then =
+		chring_get_uint(inner[CHRING_A_REPLICA_SLOTS_THEN]);
+	replica->takes = chring_get_uint(inner[CHRING_A_REPLICA_TAKES]);
+	replica->gives = chring_get_uint(inner[CHRING_A_REPLICA_GIVES]);
+	return chring_get_name(chring, inner[CHRING_A_REPLICA_NAME],
+			       replica->name);
+}
+
+CHRING_EXPORT int
+chring_replica_plan(struct chring *chring, const char *service,
+		    const struct chring_change *change,
+		    struct chring_plan *plan)
+{
+	struct plan_list list = {
+		.list.item_size = sizeof(*plan->replicas),
+		.plan = plan,
+	};
+	struct nl_msg *msg;
+	int ret;
+
+	*plan = (struct chring_plan){ 0 };
+	ret = service_request(chring, &msg, CHRING_CMD_REPLICA_PLAN, NLM_F_DUMP,
+			      service, nla_total_size(sizeof(uint32_t)) +
+				       replica_size(change->name));
+	if (ret < 0)
+		return ret;
+	ret = put_change(chring, msg, change);
+	if (ret < 0) {
+		nlmsg_free(msg);
+		return ret;
+	}
+	/* The list is the first in it. */
+	ret = chring_dump(chring, msg, take_plan, &list.list);
+	if (ret < 0)
+		return ret;
+	plan->replicas = list.list.items;
+	plan->count = list.list.count;
+	return 0;
+}

@@ -64,7 +64,7 @@ _chringctl_words()	# the words before the one to complete, in ${words[@]}
 	local object=${words[0]} verb=${words[1]} count=${#words[@]}
 
 	if [ "$count" = 0 ]; then
-		echo service replica run ring lookup monitor lock help -j -p -n -h -V
+		echo service replica run ring plan lookup monitor lock help -j -p -n -h -V
 	elif [ "$object" = lookup ]; then
 		case $count in
 		1) _chringctl_names service show ;;
@@ -72,6 +72,13 @@ _chringctl_words()	# the words before the one to complete, in ${words[@]}
 		3) ;;
 		*) [[ ${words[-1]} = to || ${words[-1]} = payload ]] ||
 			echo to payload ;;
+		esac
+	elif [ "$object" = plan ]; then
+		case $count,${words[2]} in
+		1,) _chringctl_names service show ;;
+		2,) echo add del weight ;;
+		3,del | 3,weight) _chringctl_names replica show "$verb" ;;
+		4,add) echo weight ;;
 		esac
 	elif [ "$object" = run ]; then
 		case $count in
