@@ -152,6 +152,15 @@ static const struct command commands[] = {
 		{ OLD_NAME, CHRING_A_REPLICA_NAME, true, .name = "one" },
 		{ UINT, CHRING_A_REPLICA_INODE, true, .optional = true },
 	} },
+	{ CHRING_CMD_REPLICA_PLAN, CHRING_A_REPLICAS_MAX, true, {
+		{ OLD_NAME, CHRING_A_REPLICAS_SERVICE, .name = "svc" },
+		{ NUMBER, CHRING_A_REPLICAS_CHANGE,
+		  .number = CHRING_REPLICA_CHANGE_ADD,
+		  .max = CHRING_REPLICA_CHANGE_DEL },
+		{ NEW_NAME, CHRING_A_REPLICA_NAME, true, .name = "two" },
+		{ NUMBER, CHRING_A_REPLICA_WEIGHT, true, .optional = true,
+		  .number = 1, .min = 1, .max = CHRING_WEIGHT_MAX },
+	} },
 	{ CHRING_CMD_LOOKUP, CHRING_A_LOOKUP_MAX, false, {
 		{ OLD_NAME, CHRING_A_LOOKUP_SERVICE, .name = "svc" },
 		{ .kind = ADDRESS, .type = CHRING_A_LOOKUP_REMOTE_IPV4 },
@@ -261,6 +270,11 @@ FIXTURE_VARIANT_ADD(attributes, replica_get)
 FIXTURE_VARIANT_ADD(attributes, replica_del)
 {
 	.cmd = CHRING_CMD_REPLICA_DEL,
+};
+
+FIXTURE_VARIANT_ADD(attributes, replica_plan)
+{
+	.cmd = CHRING_CMD_REPLICA_PLAN,
 };
 
 FIXTURE_VARIANT_ADD(attributes, lookup)
@@ -790,7 +804,8 @@ TEST_F(attributes, in_a_dump_that_does_not_take_them)
 	struct nl_msg *msg = build(&self->session, self->command, &none,
 				   self->two);
 
-	if (cmd == CHRING_CMD_SERVICE_GET || cmd == CHRING_CMD_LOCK_GET)
+	if (cmd == CHRING_CMD_SERVICE_GET || cmd == CHRING_CMD_LOCK_GET ||
+	    cmd == CHRING_CMD_REPLICA_PLAN)
 		err = 0;
 	else if (cmd == CHRING_CMD_REPLICA_GET)
 		err = -EINVAL;

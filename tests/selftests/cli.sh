@@ -112,6 +112,32 @@ ring_is_shown()
 	json 'it[0]["slots"] == 16384 and it[0]["replica"] == []' ring show dns
 }
 
+plan_tells_what_then_happens()
+{
+	local slots moves
+
+	fails 2 'no replica' plan web weight five 3 &&
+	fails 2 'exists' plan web add four &&
+	json 'it[0]["service"] == "web" and it[0]["slots"] == 16384 and
+	      [r for r in it[0]["replica"] if r["name"] == "five"][0] ==
+	      {"name": "five", "weight": 0, "weight-then": 2, "slots": 0,
+	       "slots-then": it[0]["moves"], "takes": it[0]["moves"],
+	       "gives": 0}' plan web add five weight 2 &&
+	json 'sum(r["weight-then"] == 0 for r in it[0]["replica"]) == 1' \
+		plan web del four &&
+	json 'sum(r["slots-then"] for r in it[0]["replica"]) == 16384 and
+	      it[0]["peak-to-mean-then"] >= 1 and
+	      it[0]["moves"] == sum(r["takes"] for r in it[0]["replica"])' \
+		plan web weight two 7 &&
+	slots=$(chringctl -j plan web weight two 7 |
+		grep -o '"name":"two"[^}]*' | grep -o '"slots-then":[0-9]*') &&
+	ends 0 plan web weight two 7 && read -r _ _ _ _ moves _ <"$files/out" &&
+	[ "$moves" -gt 0 ] && grep -q '^ *two *weight 1 then 7 ' "$files/out" &&
+	ends 0 replica set web two weight 7 &&
+	json "it[0]['slots'] == ${slots#*:}" replica show web two &&
+	ends 0 replica set web two weight 1
+}
+
 lookup_names_a_replica()
 {
 	json 'it[0]["replica"] in ("one", "two", "three", "four")' \
@@ -286,6 +312,10 @@ mistakes_show_the_usage()
 		replica set web one pid 1
 		replica del web
 		ring show
+		plan web
+		plan web add
+		plan web weight one
+		plan web del one more
 		lookup web
 		lookup web from 1.2.3.4
 	EOF
@@ -315,6 +345,7 @@ nobody_may_read_only()
 {
 	ends 0 service add web tcp $ADDRESS:$PORT &&
 	unprivileged 0 web service show &&
+	unprivileged 0 'moves 16384' plan web add one &&
 	unprivileged 2 CAP_NET_ADMIN service add dns udp 0.0.0.0:53 &&
 	unprivileged 2 CAP_NET_ADMIN service set web owner 0 &&
 	unprivileged 2 CAP_NET_ADMIN service del web &&
@@ -335,7 +366,8 @@ tests=(
 	service_is_added_and_shown owner_is_set override_is_set
 	replica_is_added_by_process
 	descriptor_decides_among_several replicas_are_added_all_or_none
-	weights_are_set_all_or_none ring_is_shown lookup_names_a_replica
+	weights_are_set_all_or_none ring_is_shown plan_tells_what_then_happens
+	lookup_names_a_replica
 	lookup_names_a_socket_that_is_no_replicas
 	replicas_are_removed replica_dies_with_the_process_that_is_watched
 	dead_replica_disappears dead_replica_is_waited_for_in_its_grace

@@ -145,6 +145,9 @@ static struct nl_msg *build(struct session *session, int protocol,
 			first = attempt->given;
 		msg = put_replicas(session, attempt->cmd, fds, first,
 				   attempt->dump ? 0 : attempt->wanted);
+		if (attempt->cmd == CHRING_CMD_REPLICA_PLAN)
+			nla_put_u32(msg, CHRING_A_REPLICAS_CHANGE,
+				    CHRING_REPLICA_CHANGE_DEL);
 	}
 	if (attempt->dump)
 		nlmsg_hdr(msg)->nlmsg_flags |= NLM_F_DUMP;
@@ -189,7 +192,7 @@ static bool tell_short_of_memory(struct session *session, int fail_nth,
 static bool changes(int cmd)
 {
 	return cmd != CHRING_CMD_SERVICE_GET && cmd != CHRING_CMD_REPLICA_GET &&
-	       cmd != CHRING_CMD_LOOKUP;
+	       cmd != CHRING_CMD_REPLICA_PLAN && cmd != CHRING_CMD_LOOKUP;
 }
 
 /* Is all there that the request makes, once it did succeed? */
@@ -404,6 +407,11 @@ TEST_F(faults, replica_del)
 TEST_F(faults, last_replica_del)
 {
 	FAIL_ALL(REPLICA_DEL, .given = 2, .wanted = 2, .fewest = 7);
+}
+
+TEST_F(faults, replica_plan)
+{
+	FAIL_ALL(REPLICA_PLAN, .given = 3, .wanted = 1, .fewest = 15);
 }
 
 TEST_F(faults, lookup)

@@ -297,6 +297,7 @@ static bool of_replica(struct nlmsghdr *nlh)
 {
 	switch (genlmsg_hdr(nlh)->cmd) {
 	case CHRING_CMD_REPLICA_GET:
+	case CHRING_CMD_REPLICA_PLAN:
 	case CHRING_CMD_REPLICA_NEW_NTF:
 	case CHRING_CMD_REPLICA_DEL_NTF:
 		return true;
@@ -349,11 +350,18 @@ static bool same(const struct told *a, const struct told *b)
 
 static struct nl_msg *question(struct session *session, int cmd, int which)
 {
+	struct nl_msg *msg;
+
 	switch (cmd) {
 	case CHRING_CMD_SERVICE_GET:
 		return request_service(session, cmd, names[which]);
 	case CHRING_CMD_REPLICA_GET:
 		return request_replica(session, cmd, names[which], "r", -1, 0);
+	case CHRING_CMD_REPLICA_PLAN:
+		msg = request_replica(session, cmd, names[which], "r", -1, 0);
+		nla_put_u32(msg, CHRING_A_REPLICAS_CHANGE,
+			    CHRING_REPLICA_CHANGE_DEL);
+		return msg;
 	default:
 		return request_lookup(session, names[which]);
 	}
@@ -363,7 +371,7 @@ TEST_F(secret, is_in_no_answer)
 {
 	static const int cmds[] = {
 		CHRING_CMD_SERVICE_GET, CHRING_CMD_REPLICA_GET,
-		CHRING_CMD_LOOKUP,
+		CHRING_CMD_REPLICA_PLAN, CHRING_CMD_LOOKUP,
 	};
 	struct session *stranger = &self->stranger;
 	unsigned int i, which;

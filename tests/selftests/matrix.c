@@ -158,6 +158,7 @@ static int new_own_replica(struct world *world, const struct row *row);
 static int new_roots_replica(struct world *world, const struct row *row);
 static int replace_replica(struct world *world, const struct row *row);
 static int ask_replica(struct world *world, const struct row *row);
+static int plan_replica(struct world *world, const struct row *row);
 static int look_up(struct world *world, const struct row *row);
 static int ask_lock(struct world *world, const struct row *row);
 static int lock_of_all(struct world *world, const struct row *row);
@@ -213,6 +214,8 @@ static const struct row rows[] = {
 	  DO(REPLICA_DEL), .try = ask_replica, .name = "owners" },
 	{ "replica-del, root's socket",	{ 0, 0, P, P, 0, P }, CHANGES,
 	  DO(REPLICA_DEL), .try = ask_replica, .name = "roots" },
+	{ "replica-plan",		{ 0, 0, 0, 0, 0, 0 }, READS,
+	  DUMP(REPLICA_PLAN), .try = plan_replica, .name = "roots" },
 	{ "lookup",			{ 0, 0, 0, 0, 0, 0 }, READS,
 	  DO(LOOKUP), .try = look_up, .name = "s" },
 	{ "join services",		{ 0, 0, 0, 0, 0, 0 }, READS,
@@ -362,6 +365,15 @@ static int ask_replica(struct world *world, const struct row *row)
 	return ask(&world->session,
 		   request_replica(&world->session, command(row), "s", row->name,
 				   -1, row->value));
+}
+
+static int plan_replica(struct world *world, const struct row *row)
+{
+	struct nl_msg *msg = request_replica(&world->session, command(row), "s",
+					     row->name, -1, 0);
+
+	nla_put_u32(msg, CHRING_A_REPLICAS_CHANGE, CHRING_REPLICA_CHANGE_DEL);
+	return ask(&world->session, msg);
 }
 
 static int look_up(struct world *world, const struct row *row)

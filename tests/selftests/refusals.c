@@ -496,6 +496,11 @@ static struct nl_msg *any_request(struct session *session, int cmd,
 		return request_replica(session, cmd, name, "c", fd, 0);
 	case CHRING_CMD_REPLICA_SET:
 		return request_replica(session, cmd, name, "a", -1, 2);
+	case CHRING_CMD_REPLICA_PLAN:
+		msg = request_replica(session, cmd, name, "a", -1, 0);
+		nla_put_u32(msg, CHRING_A_REPLICAS_CHANGE,
+			    CHRING_REPLICA_CHANGE_DEL);
+		return msg;
 	case CHRING_CMD_LOOKUP:
 		return request_lookup(session, name);
 	default:
@@ -506,7 +511,7 @@ static struct nl_msg *any_request(struct session *session, int cmd,
 static const int service_commands[] = {
 	CHRING_CMD_SERVICE_SET, CHRING_CMD_SERVICE_GET, CHRING_CMD_SERVICE_DEL,
 	CHRING_CMD_REPLICA_NEW, CHRING_CMD_REPLICA_SET, CHRING_CMD_REPLICA_GET,
-	CHRING_CMD_REPLICA_DEL, CHRING_CMD_LOOKUP,
+	CHRING_CMD_REPLICA_DEL, CHRING_CMD_REPLICA_PLAN, CHRING_CMD_LOOKUP,
 };
 
 TEST_F(refusals, an_unknown_service)

@@ -185,9 +185,13 @@ int where_of(const struct answer *answer, struct nl_msg *msg)
 struct nl_msg *request(struct session *session, int cmd)
 {
 	struct nl_msg *msg = nlmsg_alloc_size(1 << 15);
+	int flags = NLM_F_REQUEST | NLM_F_ACK;
 
-	genlmsg_put(msg, 0, 0, session->family, 0, NLM_F_REQUEST | NLM_F_ACK,
-		    cmd, CHRING_FAMILY_VERSION);
+	/* That one comes as a dump only */
+	if (cmd == CHRING_CMD_REPLICA_PLAN)
+		flags |= NLM_F_DUMP;
+	genlmsg_put(msg, 0, 0, session->family, 0, flags, cmd,
+		    CHRING_FAMILY_VERSION);
 	return msg;
 }
 

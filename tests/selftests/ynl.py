@@ -142,6 +142,18 @@ class Scenario:
         assert replica['replica'][0]['picks'] >= 1, replica
         assert self.service()['picks'] >= 1
 
+    def changes_are_planned(self):
+        told = self.chring.dump('replica-plan', {
+            'service': 'dns', 'change': 'del', 'replica': [{'name': 'b'}]})
+        rows = {told['replica'][0]['name']: told['replica'][0]
+                for told in told}
+        slots = self.service()['slots']
+        assert [told['slots'] for told in told] == [slots, slots], told
+        assert rows['a']['slots-then'] == slots, told
+        assert rows['a']['takes'] == rows['b']['gives'] == \
+            rows['b']['slots'] == told[0]['moves'], told
+        assert 'weight-then' not in rows['b'], told
+
     def replicas_are_changed_and_removed(self):
         self.chring.do('replica-set', {'service': 'dns', 'replica': [
             {'name': 'a', 'weight': 3}]})
@@ -248,8 +260,8 @@ class Scenario:
 
 
 TESTS = ('services_are_made', 'services_are_changed', 'replicas_are_added',
-         'flows_go_where_a_lookup_says', 'replicas_are_changed_and_removed',
-         'replicas_die_with_a_process',
+         'flows_go_where_a_lookup_says', 'changes_are_planned',
+         'replicas_are_changed_and_removed', 'replicas_die_with_a_process',
          'what_is_wrong_is_refused_with_its_attribute',
          'locks_are_made_and_changed', 'locks_are_broken_and_deleted',
          'services_are_removed', 'all_was_told')
