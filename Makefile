@@ -22,6 +22,7 @@ help:
 	@echo 'make soak             1,000 restarts of servers under load (SOAK=RESTARTS)'
 	@echo 'make bench            what steering costs, in instructions'
 	@echo 'make bench-ring       what moves as replicas come and go, beside peers'
+	@echo 'make bench-changes    latency of a stream while replicas change'
 	@echo 'make bench-lock       locks beside others (BENCH="PART...", see tests/bench/lock)'
 	@echo 'make style            static checks only'
 	@echo 'make generate         makes the netlink code from its specification'
@@ -124,6 +125,12 @@ bench-ring:
 	tests/setup build bench
 	$(MAKE) -s -C tests/ring bench COST=$(build)/bench-ring-cost.json
 	$(MAKE) -s -C tests/ring disruption JSON=$(build)/bench-ring.json
+
+.PHONY: bench-changes
+bench-changes:
+	tests/setup build vm
+	$(MAKE) all
+	tests/bench/changes
 
 .PHONY: bench-lock
 bench-lock:
