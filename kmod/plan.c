@@ -256,8 +256,10 @@ static void count_slots(struct draft *draft)
 		u16 now = draft->server[slot];
 		u16 then = server_of(draft, &draft->after, slot);
 
-		if (draft->has_before)
-			row_of(plan, draft->before.owner[slot])->slots++;
+		row = draft->has_before ?
+		      row_of(plan, draft->before.owner[slot]) : NULL;
+		if (row)
+			row->slots++;
 		row = row_of(plan, draft->after.owner[slot]);
 		if (row)
 			row->slots_then++;

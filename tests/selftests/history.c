@@ -245,18 +245,20 @@ static bool find_broken(struct lock *lock)
 
 static bool check_exclusion(struct lock *lock)
 {
-	const struct hold *next;
-	struct hold *hold;
+	struct hold *hold = NULL, *last, *next;
 	size_t i;
 
 	for (i = 0; i + 1 < lock->count; i++) {
-		hold = &lock->holds[i];
-		next = hold + 1;
-		if (hold->token == next->token)
-			return violated(lock, hold,
+		last = &lock->holds[i];
+		next = last + 1;
+		if (last->token == next->token)
+			return violated(lock, last,
 					"actor %u was given the same token",
 					next->acquire->actor);
-		if (hold->until <= next->from)
+		/* Its lease may have ended before it knew that it held it. */
+		if (last->until > last->from)
+			hold = last;
+		if (!hold || hold->until <= next->from)
 			continue;
 		if (next->until <= hold->from)
 			return violated(lock, hold,

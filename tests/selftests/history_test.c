@@ -193,6 +193,16 @@ TEST_F(history, a_holder_whose_lease_is_over_may_die_untold)
 	EXPECT_GOOD();
 }
 
+TEST_F(history, a_hold_may_be_lost_before_it_is_known)
+{
+	self->history.lease = 20 * MS;
+	acquire(self, 1, 10, 1, 40);
+	told(acquire(self, 2, 11, 2, 30), CHRING_NEWS_EXPIRED, 10);
+	release(self, 2, 11, 31, 32);
+	release(self, 1, 10, 41, 42)->result = -ESTALE;
+	EXPECT_GOOD();
+}
+
 TEST_F(history, a_lease_that_ends_early_is_found)
 {
 	self->history.lease = 20 * MS;
