@@ -79,9 +79,7 @@ void chring_lock_view(struct chring_lock *lock, struct chring_lock_view *view)
 	spin_lock(&lock->lock);
 	chring_word_freeze_locked(lock);
 	fill_view_locked(lock, view);
-	/* What the word was found to be may have freed it */
-	chring_queue_pass_on_locked(lock, &wakeup);
-	chring_queue_unlock(lock, &wakeup);
+	chring_queue_settle(lock, &wakeup);
 }
 
 /**
@@ -187,8 +185,7 @@ static int give_up(struct chring_waiter *waiter, int reason)
 	}
 	chring_queue_remove_locked(lock, waiter);
 	chring_word_freeze_locked(lock);
-	chring_queue_pass_on_locked(lock, &wakeup);
-	chring_queue_unlock(lock, &wakeup);
+	chring_queue_settle(lock, &wakeup);
 	return reason;
 }
 
@@ -280,6 +277,12 @@ int chring_lock_acquire(struct chring_handle *handle, u32 flags, u32 ttl_ms,
 
 /* ---- letting go */
 
+static bool holds_by(const struct chring_handle *handle, u64 token)
+{
+	return handle->lock->holder == handle &&
+	       chring_word_token_locked(handle->lock) == token;
+}
+
 /**
  * chring_lock_release - let a lock go
  * @handle: the current process's
@@ -303,13 +306,11 @@ int chring_lock_release(struct chring_handle *handle, u64 token)
 	}
 	chring_word_freeze_locked(lock);
 	handle->lost = false;
-	if (lock->holder == handle && chring_word_token_locked(lock) == token) {
+	if (holds_by(handle, token))
 		chring_word_clear_locked(lock);
-		chring_queue_pass_on_locked(lock, &wakeup);
-	} else {
+	else
 		err = -ESTALE;
-	}
-	chring_queue_unlock(lock, &wakeup);
+	chring_queue_settle(lock, &wakeup);
 	return err;
 }
 
@@ -335,13 +336,11 @@ int chring_lock_consistent(struct chring_handle *handle, u64 token)
 		return err;
 	}
 	chring_word_freeze_locked(lock);
-	if (lock->holder == handle && chring_word_token_locked(lock) == token)
+	if (holds_by(handle, token))
 		lock->news = 0;
 	else
 		err = -ESTALE;
-	/* What the word was found to be may have freed it */
-	chring_queue_pass_on_locked(lock, &wakeup);
-	chring_queue_unlock(lock, &wakeup);
+	chring_queue_settle(lock, &wakeup);
 	return err;
 }
 
@@ -365,7 +364,6 @@ int chring_lock_break(struct chring_lock *lock)
 		chring_word_take_away_locked(lock, CHRING_NEWS_BROKEN);
 	else
 		err = -ESRCH;
-	chring_queue_pass_on_locked(lock, &wakeup);
-	chring_queue_unlock(lock, &wakeup);
+	chring_queue_settle(lock, &wakeup);
 	return err;
 }

@@ -184,10 +184,8 @@ int chring_lock_set(struct chring_lockspace *space, const char *name,
 	spin_lock(&lock->lock);
 	chring_word_freeze_locked(lock);
 	err = lock_change_locked(lock, changes, extack);
-	/* What the word was found to be may have freed it */
-	chring_queue_pass_on_locked(lock, &wakeup);
 	/* Those who wait start the clock of a lease that is new */
-	chring_queue_unlock(lock, &wakeup);
+	chring_queue_settle(lock, &wakeup);
 	if (err)
 		goto unlock;
 	chring_lockspace_changed_locked(space);

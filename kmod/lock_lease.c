@@ -310,8 +310,7 @@ void chring_lease_look(struct chring_lock *lock)
 		tgid = get_pid(lock->holder->owner->tgid);
 		signal = expire_locked(lock, &wakeup);
 	}
-	chring_queue_pass_on_locked(lock, &wakeup);
-	chring_queue_unlock(lock, &wakeup);
+	chring_queue_settle(lock, &wakeup);
 	/* It wakes somebody, and so waits until the lock's lock is let go */
 	if (signal)
 		kill_pid(tgid, signal, 1);

@@ -39,8 +39,7 @@ static bool send_one_away(struct chring_handle *handle)
 	}
 	/* It may have been the one that was nudged */
 	chring_word_freeze_locked(lock);
-	chring_queue_pass_on_locked(lock, &wakeup);
-	chring_queue_unlock(lock, &wakeup);
+	chring_queue_settle(lock, &wakeup);
 	wake_up_process(task);
 	put_task_struct(task);
 	return true;
@@ -91,8 +90,7 @@ static void leave(struct chring_handle *handle, u32 id, bool died)
 		let_go_locked(handle, died);
 		handle->id = 0;
 	}
-	chring_queue_pass_on_locked(lock, &wakeup);
-	chring_queue_unlock(lock, &wakeup);
+	chring_queue_settle(lock, &wakeup);
 	/* The next holder goes first: the id, though taken, is nobody's */
 	cond_resched();
 	if (ours)
@@ -224,8 +222,7 @@ int chring_lock_adopt(struct chring_handle *handle, struct chring_owner *owner,
 		err = -ESTALE;
 	else
 		readopt_locked(handle, owner, id, died, grant);
-	chring_queue_pass_on_locked(lock, &wakeup);
-	chring_queue_unlock(lock, &wakeup);
+	chring_queue_settle(lock, &wakeup);
 	if (last)
 		chring_owner_put(last);
 	return err;

@@ -230,3 +230,20 @@ void chring_queue_pass_on_locked(struct chring_lock *lock,
 	else
 		nudge(first, wakeup);
 }
+
+/**
+ * chring_queue_settle - what comes after whatever was done to a frozen lock
+ * @lock: frozen; caller holds its lock, and a reference
+ * @wakeup: what has come of it
+ *
+ * That a lock is not left lying is seen to even where nothing was done: what
+ * its word was found to be may have freed it.
+ *
+ * Context: as chring_queue_unlock().
+ */
+void chring_queue_settle(struct chring_lock *lock, struct chring_wakeup *wakeup)
+	__releases(&lock->lock)
+{
+	chring_queue_pass_on_locked(lock, wakeup);
+	chring_queue_unlock(lock, wakeup);
+}

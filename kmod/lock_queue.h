@@ -39,5 +39,7 @@ int chring_queue_take_locked(struct chring_handle *handle,
 			     struct chring_grant *grant);
 void chring_queue_pass_on_locked(struct chring_lock *lock,
 				 struct chring_wakeup *wakeup);
+void chring_queue_settle(struct chring_lock *lock, struct chring_wakeup *wakeup)
+	__releases(&lock->lock);
 
 #endif /* CHRING_LOCK_QUEUE_H */
