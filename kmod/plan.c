@@ -24,7 +24,7 @@
  * @ring: has the virtual nodes of @members
  * @balance: how slots are filled
  * @has_before: there are slots that are filled
- * @before: those
+ * @before: those, or nobody's
  * @after: those that come after the change
  * @server: for each slot of @before, the index of who serves it
  * @slots: memory of the three
@@ -113,10 +113,15 @@ static void copy_slots(struct draft *draft, struct chring_service *service)
 	table = rcu_dereference_protected(service->selector.table,
 					  lockdep_is_held(&chring_net(service->net)->lock));
 	draft->has_before = table;
-	if (!table)
-		return;
-	memcpy(draft->before.owner, table->slots.owner, size);
-	memcpy(draft->before.standin, table->slots.standin, size);
+	if (table) {
+		memcpy(draft->before.owner, table->slots.owner, size);
+		memcpy(draft->before.standin, table->slots.standin, size);
+	} else {
+		memset16(draft->before.owner, CHRING_NO_MEMBER,
+			 1 << service->order);
+		memset16(draft->before.standin, CHRING_NO_MEMBER,
+			 1 << service->order);
+	}
 }
 
 /* @subject is who is there of that name, if anybody. */
@@ -171,9 +176,7 @@ static void note_servers(struct draft *draft)
 	u32 slot;
 
 	for (slot = 0; slot < draft->plan->nr_slots; slot++)
-		draft->server[slot] = draft->has_before ?
-				      server_of(draft, &draft->before, slot) :
-				      CHRING_NO_MEMBER;
+		draft->server[slot] = server_of(draft, &draft->before, slot);
 }
 
 static void change_subject(struct draft *draft,
@@ -256,8 +259,7 @@ static void count_slots(struct draft *draft)
 		u16 now = draft->server[slot];
 		u16 then = server_of(draft, &draft->after, slot);
 
-		row = draft->has_before ?
-		      row_of(plan, draft->before.owner[slot]) : NULL;
+		row = row_of(plan, draft->before.owner[slot]);
 		if (row)
 			row->slots++;
 		row = row_of(plan, draft->after.owner[slot]);
