@@ -178,22 +178,21 @@ chring_replica_set(struct chring *chring, const char *service,
 			       replicas, NULL, count);
 }
 
-/* Drains a replica for up to @seconds or, without these, no more. */
-static int set_drain(struct chring *chring, const char *service,
-		     const char *name, const uint32_t *seconds)
+/* Asks something of one replica that takes one attribute besides its name. */
+static int ask_of_replica(struct chring *chring, uint8_t cmd,
+			  const char *service, const char *name, int type,
+			  const void *value, int size)
 {
 	struct nlattr *nest;
 	struct nl_msg *msg;
 	int ret;
 
-	ret = service_request(chring, &msg, CHRING_CMD_REPLICA_SET, NLM_F_ACK,
-			      service, replica_size(name));
+	ret = service_request(chring, &msg, cmd, NLM_F_ACK, service,
+			      replica_size(name));
 	if (ret < 0)
 		return ret;
 	ret = begin_replica(chring, msg, name, &nest);
-	if (!ret && (seconds ?
-		     nla_put_u32(msg, CHRING_A_REPLICA_DRAIN, *seconds) :
-		     nla_put_flag(msg, CHRING_A_REPLICA_UP)) < 0)
+	if (!ret && nla_put(msg, type, size, value) < 0)
 		ret = chring_fail_nomem(chring);
 	if (ret < 0) {
 		nlmsg_free(msg);
@@ -207,13 +206,24 @@ CHRING_EXPORT int chring_replica_drain(struct chring *chring,
 				       const char *service, const char *name,
 				       uint32_t seconds)
 {
-	return set_drain(chring, service, name, &seconds);
+	return ask_of_replica(chring, CHRING_CMD_REPLICA_SET, service, name,
+			      CHRING_A_REPLICA_DRAIN, &seconds,
+			      sizeof(seconds));
 }
 
 CHRING_EXPORT int chring_replica_up(struct chring *chring, const char *service,
 				    const char *name)
 {
-	return set_drain(chring, service, name, NULL);
+	return ask_of_replica(chring, CHRING_CMD_REPLICA_SET, service, name,
+			      CHRING_A_REPLICA_UP, NULL, 0);
+}
+
+CHRING_EXPORT int chring_replica_del_socket(struct chring *chring,
+					    const char *service,
+					    const char *name, uint64_t inode)
+{
+	return ask_of_replica(chring, CHRING_CMD_REPLICA_DEL, service, name,
+			      CHRING_A_REPLICA_INODE, &inode, sizeof(inode));
 }
 
 CHRING_EXPORT int chring_replica_del(struct chring *chring, const char *service,
@@ -238,29 +248,6 @@ CHRING_EXPORT int chring_replica_del(struct chring *chring, const char *service,
 			return ret;
 		}
 	}
-	return chring_do(chring, msg, NULL, NULL);
-}
-
-CHRING_EXPORT int chring_replica_del_socket(struct chring *chring,
-					    const char *service,
-					    const char *name, uint64_t inode)
-{
-	struct nlattr *nest;
-	struct nl_msg *msg;
-	int ret;
-
-	ret = service_request(chring, &msg, CHRING_CMD_REPLICA_DEL, NLM_F_ACK,
-			      service, replica_size(name));
-	if (ret < 0)
-		return ret;
-	ret = begin_replica(chring, msg, name, &nest);
-	if (!ret && nla_put_u64(msg, CHRING_A_REPLICA_INODE, inode) < 0)
-		ret = chring_fail_nomem(chring);
-	if (ret < 0) {
-		nlmsg_free(msg);
-		return ret;
-	}
-	nla_nest_end(msg, nest);
 	return chring_do(chring, msg, NULL, NULL);
 }
 
