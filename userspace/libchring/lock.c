@@ -704,6 +704,24 @@ CHRING_EXPORT int chring_lock_try(struct chring_lock *lock)
 
 /* ---- releasing */
 
+/*
+ * What was acquired last, and whether the current thread may say what is to
+ * become of it.
+ */
+static inline int look_at_own(const struct chring_lock *lock,
+			      const struct binding *binding,
+			      uint64_t *held, uint64_t *token)
+{
+	if (!binding)
+		return -ESTALE;
+	*held = __atomic_load_n(&binding->held, __ATOMIC_ACQUIRE);
+	*token = __atomic_load_n(&binding->token, __ATOMIC_ACQUIRE);
+	if (__atomic_load_n(&binding->thread, __ATOMIC_RELAXED) !=
+	    this_thread() && !(lock->flags & CHRING_LOCK_ANY_THREAD))
+		return is_held(binding, *held, *token) ? -EPERM : -ESTALE;
+	return 0;
+}
+
 static __attribute__((noinline)) int
 release_slowly(const struct chring_lock *lock, struct binding *binding,
 	       uint64_t token)
@@ -732,14 +750,11 @@ CHRING_EXPORT int chring_lock_release(struct chring_lock *lock)
 	uint64_t token;
 	uint64_t held;
 	uint64_t word;
+	int ret;
 
-	if (!binding)
-		return -ESTALE;
-	held = __atomic_load_n(&binding->held, __ATOMIC_ACQUIRE);
-	token = __atomic_load_n(&binding->token, __ATOMIC_ACQUIRE);
-	if (__atomic_load_n(&binding->thread, __ATOMIC_RELAXED) !=
-	    this_thread() && !(lock->flags & CHRING_LOCK_ANY_THREAD))
-		return is_held(binding, held, token) ? -EPERM : -ESTALE;
+	ret = look_at_own(lock, binding, &held, &token);
+	if (ret < 0)
+		return ret;
 
 	word = held;
 	if (!is_strict(binding) &&
@@ -754,15 +769,14 @@ CHRING_EXPORT int chring_lock_consistent(struct chring_lock *lock)
 {
 	struct chring_lock_consistent request = { .size = sizeof(request) };
 	struct binding *binding = bound(lock);
+	uint64_t token;
 	uint64_t held;
+	int ret;
 
-	if (!binding)
-		return -ESTALE;
-	held = __atomic_load_n(&binding->held, __ATOMIC_ACQUIRE);
-	request.token = __atomic_load_n(&binding->token, __ATOMIC_ACQUIRE);
-	if (__atomic_load_n(&binding->thread, __ATOMIC_RELAXED) !=
-	    this_thread() && !(lock->flags & CHRING_LOCK_ANY_THREAD))
-		return is_held(binding, held, request.token) ? -EPERM : -ESTALE;
+	ret = look_at_own(lock, binding, &held, &token);
+	if (ret < 0)
+		return ret;
+	request.token = token;
 	return ioctl(binding->fd, CHRING_IOC_CONSISTENT, &request) ? -errno : 0;
 }
 
