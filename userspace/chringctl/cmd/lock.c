@@ -101,10 +101,10 @@ static enum status parse_request(struct args *args, bool is_new,
 			continue;
 		status = no_more_words(args);
 	}
-	if (kinds && request->flags == CHRING_LOCK_KEEP)
-		request->flags = 0;
-	if (kinds)
+	if (request->flags != CHRING_LOCK_KEEP)
 		request->flags |= kinds;
+	else if (kinds)
+		request->flags = kinds;
 	return status;
 }
 

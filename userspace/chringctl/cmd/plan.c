@@ -46,41 +46,27 @@ static void print_replica(const struct chring_replica_plan *replica)
 	output_object_end();
 }
 
-static double peak_now(const struct chring_plan *plan)
-{
-	struct balance balance = { 0 };
-	size_t i;
-
-	for (i = 0; i < plan->count; i++)
-		balance_add(&balance, plan->replicas[i].slots,
-			    plan->replicas[i].weight);
-	return balance_peak(&balance);
-}
-
-static double peak_then(const struct chring_plan *plan)
-{
-	struct balance balance = { 0 };
-	size_t i;
-
-	for (i = 0; i < plan->count; i++)
-		balance_add(&balance, plan->replicas[i].slots_then,
-			    plan->replicas[i].weight_then);
-	return balance_peak(&balance);
-}
-
 static void print_plan(const char *service, const struct chring_plan *plan)
 {
+	struct balance now = { 0 }, then = { 0 };
+	const struct chring_replica_plan *replica;
 	size_t i;
+
+	for (i = 0; i < plan->count; i++) {
+		replica = &plan->replicas[i];
+		balance_add(&now, replica->slots, replica->weight);
+		balance_add(&then, replica->slots_then, replica->weight_then);
+	}
 
 	output_object_begin();
 	output_word(OUTPUT_BOTH, "service", service);
 	output_number(OUTPUT_BOTH, "slots", plan->slots);
 	output_number(OUTPUT_BOTH, "moves", plan->moves);
 	print_share("share", (double)plan->moves / plan->slots);
-	output_decimal(OUTPUT_TEXT, "peak/mean", peak_now(plan));
-	output_decimal(OUTPUT_TEXT, "then", peak_then(plan));
-	output_decimal(OUTPUT_JSON, "peak-to-mean", peak_now(plan));
-	output_decimal(OUTPUT_JSON, "peak-to-mean-then", peak_then(plan));
+	output_decimal(OUTPUT_TEXT, "peak/mean", balance_peak(&now));
+	output_decimal(OUTPUT_TEXT, "then", balance_peak(&then));
+	output_decimal(OUTPUT_JSON, "peak-to-mean", balance_peak(&now));
+	output_decimal(OUTPUT_JSON, "peak-to-mean-then", balance_peak(&then));
 	output_array_begin("replica");
 	for (i = 0; i < plan->count; i++)
 		print_replica(&plan->replicas[i]);
