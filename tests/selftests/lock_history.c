@@ -10,7 +10,6 @@
  * happening that might wake it for another reason.
  */
 #define _GNU_SOURCE		/* gettid, tgkill */
-#include <chring.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -25,6 +24,7 @@
 #include "history.h"
 #include "kselftest_harness.h"
 #include "lock_raw.h"
+#include "lock_util.h"
 
 #define NAME "torture"
 
@@ -165,39 +165,6 @@ static void be_interrupted(int signal)
 {
 }
 
-static int delete(void)
-{
-	struct chring *chring = chring_alloc();
-	int ret;
-
-	ret = chring_open(chring);
-	if (!ret)
-		ret = chring_lock_del(chring, NAME);
-	chring_free(chring);
-	return ret;
-}
-
-static int make_leased(uint32_t flags, uint32_t ttl_ms)
-{
-	struct chring_lock_request request = {
-		.name = NAME,
-		.flags = flags,
-		.mode = CHRING_LOCK_KEEP,
-		.owner = CHRING_LOCK_KEEP,
-		.group = CHRING_LOCK_KEEP,
-		.ttl_ms = ttl_ms,
-		.expiry = CHRING_EXPIRY_FENCE,
-	};
-	struct chring *chring = chring_alloc();
-	int ret;
-
-	ret = chring_open(chring);
-	if (!ret)
-		ret = chring_lock_new(chring, &request);
-	chring_free(chring);
-	return ret;
-}
-
 FIXTURE_SETUP(torture)
 {
 	struct sigaction interrupted = { .sa_handler = be_interrupted };
@@ -208,7 +175,8 @@ FIXTURE_SETUP(torture)
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->board);
 	if (variant->lease_ms)
-		ASSERT_EQ(0, make_leased(variant->flags, variant->lease_ms));
+		ASSERT_EQ(0, lock_make_leased(NAME, variant->flags,
+					      variant->lease_ms));
 	ASSERT_EQ(0, chring_lock_open(&self->lock, NAME, variant->flags |
 				      CHRING_LOCK_CREATE, 0));
 	self->handle.fd = chring_lock_fd(self->lock);
@@ -225,7 +193,7 @@ FIXTURE_TEARDOWN(torture)
 	/* With news for somebody the lock would stay. */
 	EXPECT_LE(0, chring_lock_acquire(self->lock));
 	if (variant->lease_ms)
-		EXPECT_EQ(0, delete());
+		EXPECT_EQ(0, lock_delete(NAME));
 	chring_lock_close(self->lock);
 }
 

@@ -10,7 +10,6 @@
  * entered, where it sleeps, where it is left.
  */
 #define _GNU_SOURCE		/* sched_setaffinity */
-#include <chring.h>
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -23,6 +22,7 @@
 
 #include "kselftest_harness.h"
 #include "lock_raw.h"
+#include "lock_util.h"
 
 #define NAME "kill"
 #define MAX_STEPS 20000
@@ -165,32 +165,10 @@ FIXTURE_VARIANT_ADD(killed, releasing_contended_leased)
 	.releases = true,
 };
 
-/* Makes the lock, by its name, so that its holders have a lease; 0 deletes it. */
-static int make_leased(uint32_t ttl_ms)
-{
-	struct chring_lock_request request = {
-		.name = NAME,
-		.mode = CHRING_LOCK_KEEP,
-		.owner = CHRING_LOCK_KEEP,
-		.group = CHRING_LOCK_KEEP,
-		.ttl_ms = ttl_ms,
-	};
-	struct chring *chring = chring_alloc();
-	int ret;
-
-	ret = chring_open(chring);
-	if (!ret && ttl_ms)
-		ret = chring_lock_new(chring, &request);
-	else if (!ret)
-		ret = chring_lock_del(chring, NAME);
-	chring_free(chring);
-	return ret;
-}
-
 FIXTURE_SETUP(killed)
 {
 	if (variant->ttl_ms)
-		ASSERT_EQ(0, make_leased(variant->ttl_ms));
+		ASSERT_EQ(0, lock_make_leased(NAME, 0, variant->ttl_ms));
 	ASSERT_EQ(0, handle_open(&self->handle, NAME,
 				 variant->flags | CHRING_OPEN_CREATE));
 	if (!(variant->flags & CHRING_LOCK_STRICT))
@@ -204,7 +182,7 @@ FIXTURE_TEARDOWN(killed)
 {
 	EXPECT_EQ(0, handle_close(&self->handle));
 	if (variant->ttl_ms)
-		EXPECT_EQ(0, make_leased(0));
+		EXPECT_EQ(0, lock_delete(NAME));
 }
 
 /* ---- the child */

@@ -74,27 +74,6 @@ static long long nanoseconds(void)
 	return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-static bool set_grace(long ms)
-{
-	FILE *file = fopen(GRACE, "we");
-	bool done = file && fprintf(file, "%ld", ms) > 0;
-
-	return file && !fclose(file) && done;
-}
-
-static long get_grace(void)
-{
-	FILE *file = fopen(GRACE, "re");
-	long ms = -1;
-
-	if (!file)
-		return -1;
-	if (fscanf(file, "%ld", &ms) != 1)
-		ms = -1;
-	fclose(file);
-	return ms;
-}
-
 /* The lock "l", which is another user's where @owner says so. */
 static int make(struct chring *chring, uint32_t flags, uint32_t ttl_ms,
 		uint32_t expiry, uid_t owner)
@@ -110,6 +89,29 @@ static int make(struct chring *chring, uint32_t flags, uint32_t ttl_ms,
 	};
 
 	return chring_lock_new(chring, &request);
+}
+
+/* And opened here. */
+static int make_and_open(struct _test_data_lease *self, uint32_t flags,
+			 uint32_t ttl_ms, uint32_t expiry, uid_t owner)
+{
+	return make(self->chring, flags, ttl_ms, expiry, owner) ?:
+	       chring_lock_open(&self->lock, "l", 0, 0);
+}
+
+static int change(struct chring *chring, uint32_t ttl_ms, uint32_t expiry)
+{
+	struct chring_lock_request request = {
+		.name = "l",
+		.flags = CHRING_LOCK_KEEP,
+		.mode = CHRING_LOCK_KEEP,
+		.owner = CHRING_LOCK_KEEP,
+		.group = CHRING_LOCK_KEEP,
+		.ttl_ms = ttl_ms,
+		.expiry = expiry,
+	};
+
+	return chring_lock_set(chring, &request);
 }
 
 static struct chring_lock_status status_of(struct chring *chring)
@@ -129,7 +131,7 @@ FIXTURE_SETUP(lease)
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->holder);
 	self->lock = NULL;
-	self->grace = get_grace();
+	self->grace = read_number(GRACE);
 	ASSERT_LE(0, self->grace);
 }
 
@@ -139,7 +141,7 @@ FIXTURE_TEARDOWN(lease)
 		kill(self->holder->pid, SIGKILL);
 		waitpid(self->holder->pid, NULL, 0);
 	}
-	set_grace(self->grace);
+	write_number(GRACE, self->grace);
 	chring_lock_close(self->lock);
 	chring_free(self->chring);
 }
@@ -197,12 +199,19 @@ static bool stop(struct holder *holder)
 	       WIFSTOPPED(status);
 }
 
-/* Its exit status, or minus the signal that ended it. */
+/* Its exit status, or minus the signal that ended it; -ETIMEDOUT if none did. */
 static int ended(struct holder *holder)
 {
+	long end = milliseconds() + WAIT_MS;
 	int status;
+	pid_t pid;
 
-	if (waitpid(holder->pid, &status, 0) != holder->pid)
+	while (!(pid = waitpid(holder->pid, &status, WNOHANG))) {
+		if (milliseconds() > end)
+			return -ETIMEDOUT;
+		pause_ms(1);
+	}
+	if (pid < 0)
 		return -errno;
 	holder->pid = 0;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
@@ -241,9 +250,8 @@ TEST_F(lease, clock_runs_from_when_another_wants_the_lock)
 	struct chring_lock *other;
 	uint64_t left;
 
-	ASSERT_EQ(0, make(self->chring, variant->flags, LONG_MS,
-			  CHRING_EXPIRY_FENCE, 0));
-	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	ASSERT_EQ(0, make_and_open(self, variant->flags, LONG_MS,
+				   CHRING_EXPIRY_FENCE, 0));
 	ASSERT_EQ(0, chring_lock_open(&other, "l", 0, 0));
 	ASSERT_EQ(0, chring_lock_acquire(self->lock));
 	EXPECT_FALSE(status_of(self->chring).expires);
@@ -271,9 +279,8 @@ TEST_F(lease, clock_runs_from_when_another_wants_the_lock)
 
 TEST_F(lease, eager_clock_runs_from_the_acquisition)
 {
-	ASSERT_EQ(0, make(self->chring, variant->flags | CHRING_LOCK_EAGER,
-			  LONG_MS, CHRING_EXPIRY_FENCE, 0));
-	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	ASSERT_EQ(0, make_and_open(self, variant->flags | CHRING_LOCK_EAGER,
+				   LONG_MS, CHRING_EXPIRY_FENCE, 0));
 	EXPECT_FALSE(status_of(self->chring).expires);
 	ASSERT_EQ(0, chring_lock_acquire(self->lock));
 	EXPECT_TRUE(status_of(self->chring).expires);
@@ -286,8 +293,7 @@ TEST_F(lease, eager_acquisition_expires_though_nobody_wants_the_lock)
 {
 	uint64_t token;
 
-	ASSERT_EQ(0, make(self->chring, variant->flags, 0, 0, 0));
-	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	ASSERT_EQ(0, make_and_open(self, variant->flags, 0, 0, 0));
 	ASSERT_EQ(0, chring_lock_acquire_leased(self->lock, SHORT_MS,
 						CHRING_LEASE_EAGER, NULL));
 	token = chring_lock_token(self->lock);
@@ -308,9 +314,8 @@ TEST_F(lease, clock_runs_on_though_nobody_wants_the_lock_any_more)
 {
 	struct chring_lock *other;
 
-	ASSERT_EQ(0, make(self->chring, variant->flags, SHORT_MS,
-			  CHRING_EXPIRY_FENCE, 0));
-	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	ASSERT_EQ(0, make_and_open(self, variant->flags, SHORT_MS,
+				   CHRING_EXPIRY_FENCE, 0));
 	ASSERT_EQ(0, chring_lock_open(&other, "l", 0, 0));
 	ASSERT_EQ(0, chring_lock_acquire(self->lock));
 	EXPECT_EQ(-EBUSY, chring_lock_try(other));
@@ -325,9 +330,8 @@ TEST_F(lease, late_timer_does_not_touch_the_next_holder)
 	struct chring_lock *other;
 	int i;
 
-	ASSERT_EQ(0, make(self->chring, variant->flags, SHORT_MS,
-			  CHRING_EXPIRY_FENCE, 0));
-	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	ASSERT_EQ(0, make_and_open(self, variant->flags, SHORT_MS,
+				   CHRING_EXPIRY_FENCE, 0));
 	ASSERT_EQ(0, chring_lock_open(&other, "l", 0, 0));
 	for (i = 0; i < 5; i++) {
 		ASSERT_EQ(0, chring_lock_acquire(self->lock));
@@ -357,9 +361,8 @@ TEST_F(lease, shorter_of_the_lock_and_the_acquisition_counts)
 	for (i = 0; i < 2; i++) {
 		of_lock = i ? SHORT_MS : LONG_MS;
 		of_holder = i ? LONG_MS : SHORT_MS;
-		ASSERT_EQ(0, make(self->chring, variant->flags, of_lock,
-				  CHRING_EXPIRY_FENCE, 0));
-		ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+		ASSERT_EQ(0, make_and_open(self, variant->flags, of_lock,
+					   CHRING_EXPIRY_FENCE, 0));
 		ASSERT_TRUE(begin(self->holder, of_holder, 0));
 		EXPECT_EQ((int)CHRING_NEWS_EXPIRED, take(self->lock));
 		EXPECT_EQ(0, ended(self->holder));
@@ -398,9 +401,8 @@ TEST_F(lease, timer_does_not_outlive_its_lock)
 
 TEST_F(lease, stopped_holder_is_fenced_and_finds_out)
 {
-	ASSERT_EQ(0, make(self->chring, variant->flags, SHORT_MS,
-			  CHRING_EXPIRY_FENCE, 0));
-	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	ASSERT_EQ(0, make_and_open(self, variant->flags, SHORT_MS,
+				   CHRING_EXPIRY_FENCE, 0));
 	ASSERT_TRUE(begin(self->holder, 0, 0));
 	ASSERT_TRUE(stop(self->holder));
 	EXPECT_EQ((int)CHRING_NEWS_EXPIRED, take(self->lock));
@@ -419,9 +421,8 @@ TEST_F(lease, stopped_holder_that_agreed_is_dead_before_another_has_the_lock)
 {
 	const int news = CHRING_NEWS_OWNER_DIED | CHRING_NEWS_EXPIRED;
 
-	ASSERT_EQ(0, make(self->chring, variant->flags, SHORT_MS,
-			  CHRING_EXPIRY_FENCE, 0));
-	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	ASSERT_EQ(0, make_and_open(self, variant->flags, SHORT_MS,
+				   CHRING_EXPIRY_FENCE, 0));
 	ASSERT_TRUE(begin(self->holder, 0, CHRING_LEASE_KILL));
 	ASSERT_TRUE(stop(self->holder));
 	EXPECT_EQ(news, take(self->lock));
@@ -436,9 +437,8 @@ TEST_F(lease, running_holder_never_goes_on_beside_the_next)
 {
 	const int news = CHRING_NEWS_OWNER_DIED | CHRING_NEWS_EXPIRED;
 
-	ASSERT_EQ(0, make(self->chring, variant->flags, SHORT_MS,
-			  CHRING_EXPIRY_KILL, 0));
-	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	ASSERT_EQ(0, make_and_open(self, variant->flags, SHORT_MS,
+				   CHRING_EXPIRY_KILL, 0));
 	ASSERT_TRUE(begin(self->holder, 0, 0));
 	EXPECT_EQ(news, take(self->lock));
 	EXPECT_FALSE(goes_on(self->holder));
@@ -449,10 +449,9 @@ TEST_F(lease, signal_ends_the_holder_in_its_own_way)
 {
 	const int news = CHRING_NEWS_OWNER_DIED | CHRING_NEWS_EXPIRED;
 
-	ASSERT_TRUE(set_grace(LONG_MS));
-	ASSERT_EQ(0, make(self->chring, variant->flags, SHORT_MS,
-			  CHRING_EXPIRY_SIGNAL, 0));
-	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	ASSERT_TRUE(write_number(GRACE, LONG_MS));
+	ASSERT_EQ(0, make_and_open(self, variant->flags, SHORT_MS,
+				   CHRING_EXPIRY_SIGNAL, 0));
 	ASSERT_TRUE(begin(self->holder, 0, 0));
 	EXPECT_EQ(news, take(self->lock));
 	EXPECT_EQ(-SIGTERM, ended(self->holder));
@@ -462,10 +461,9 @@ TEST_F(lease, signal_that_is_ignored_is_followed_by_kill)
 {
 	const int news = CHRING_NEWS_OWNER_DIED | CHRING_NEWS_EXPIRED;
 
-	ASSERT_TRUE(set_grace(SHORT_MS));
-	ASSERT_EQ(0, make(self->chring, variant->flags, SHORT_MS,
-			  CHRING_EXPIRY_FENCE, 0));
-	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	ASSERT_TRUE(write_number(GRACE, SHORT_MS));
+	ASSERT_EQ(0, make_and_open(self, variant->flags, SHORT_MS,
+				   CHRING_EXPIRY_FENCE, 0));
 	signal(SIGTERM, SIG_IGN);
 	ASSERT_TRUE(begin(self->holder, 0, CHRING_LEASE_SIGNAL));
 	signal(SIGTERM, SIG_DFL);
@@ -476,10 +474,9 @@ TEST_F(lease, signal_that_is_ignored_is_followed_by_kill)
 
 TEST_F(lease, stopped_holder_is_killed_after_the_grace)
 {
-	ASSERT_TRUE(set_grace(SHORT_MS));
-	ASSERT_EQ(0, make(self->chring, variant->flags, SHORT_MS,
-			  CHRING_EXPIRY_SIGNAL, 0));
-	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	ASSERT_TRUE(write_number(GRACE, SHORT_MS));
+	ASSERT_EQ(0, make_and_open(self, variant->flags, SHORT_MS,
+				   CHRING_EXPIRY_SIGNAL, 0));
 	ASSERT_TRUE(begin(self->holder, 0, 0));
 	ASSERT_TRUE(stop(self->holder));
 	EXPECT_EQ((int)(CHRING_NEWS_OWNER_DIED | CHRING_NEWS_EXPIRED),
@@ -491,9 +488,8 @@ TEST_F(lease, stopped_holder_is_killed_after_the_grace)
 
 TEST_F(lease, lock_of_another_user_kills_nobody_who_did_not_agree)
 {
-	ASSERT_EQ(0, make(self->chring, variant->flags, SHORT_MS,
-			  CHRING_EXPIRY_KILL, OWNER));
-	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	ASSERT_EQ(0, make_and_open(self, variant->flags, SHORT_MS,
+				   CHRING_EXPIRY_KILL, OWNER));
 	ASSERT_TRUE(begin_as(self->holder, USER, 0, 0));
 	EXPECT_EQ((int)CHRING_NEWS_EXPIRED, take(self->lock));
 	EXPECT_EQ(0, ended(self->holder));
@@ -502,9 +498,8 @@ TEST_F(lease, lock_of_another_user_kills_nobody_who_did_not_agree)
 
 TEST_F(lease, lock_of_another_user_kills_who_agreed)
 {
-	ASSERT_EQ(0, make(self->chring, variant->flags, SHORT_MS,
-			  CHRING_EXPIRY_KILL, OWNER));
-	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	ASSERT_EQ(0, make_and_open(self, variant->flags, SHORT_MS,
+				   CHRING_EXPIRY_KILL, OWNER));
 	ASSERT_TRUE(begin_as(self->holder, USER, 0, CHRING_LEASE_KILL));
 	EXPECT_EQ((int)(CHRING_NEWS_OWNER_DIED | CHRING_NEWS_EXPIRED),
 		  take(self->lock));
@@ -513,10 +508,9 @@ TEST_F(lease, lock_of_another_user_kills_who_agreed)
 
 TEST_F(lease, lock_of_another_user_does_no_more_than_was_agreed_to)
 {
-	ASSERT_TRUE(set_grace(LONG_MS));
-	ASSERT_EQ(0, make(self->chring, variant->flags, SHORT_MS,
-			  CHRING_EXPIRY_KILL, OWNER));
-	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	ASSERT_TRUE(write_number(GRACE, LONG_MS));
+	ASSERT_EQ(0, make_and_open(self, variant->flags, SHORT_MS,
+				   CHRING_EXPIRY_KILL, OWNER));
 	ASSERT_TRUE(begin_as(self->holder, USER, 0, CHRING_LEASE_SIGNAL));
 	EXPECT_EQ((int)(CHRING_NEWS_OWNER_DIED | CHRING_NEWS_EXPIRED),
 		  take(self->lock));
@@ -525,9 +519,8 @@ TEST_F(lease, lock_of_another_user_does_no_more_than_was_agreed_to)
 
 TEST_F(lease, lock_of_the_same_user_kills)
 {
-	ASSERT_EQ(0, make(self->chring, variant->flags, SHORT_MS,
-			  CHRING_EXPIRY_KILL, USER));
-	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	ASSERT_EQ(0, make_and_open(self, variant->flags, SHORT_MS,
+				   CHRING_EXPIRY_KILL, USER));
 	ASSERT_TRUE(begin_as(self->holder, USER, 0, 0));
 	EXPECT_EQ((int)(CHRING_NEWS_OWNER_DIED | CHRING_NEWS_EXPIRED),
 		  take(self->lock));
@@ -609,9 +602,8 @@ TEST_F(lease, word_that_names_another_has_nobody_killed)
 	/* Such a lock has none */
 	if (variant->flags & CHRING_LOCK_STRICT)
 		return;
-	ASSERT_EQ(0, make(self->chring, variant->flags, SHORT_MS,
-			  CHRING_EXPIRY_KILL, 0));
-	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	ASSERT_EQ(0, make_and_open(self, variant->flags, SHORT_MS,
+				   CHRING_EXPIRY_KILL, 0));
 	name_in_word(_metadata, self, 0);
 }
 
@@ -619,9 +611,8 @@ TEST_F(lease, word_that_names_one_that_agreed_does_not_have_it_killed)
 {
 	if (variant->flags & CHRING_LOCK_STRICT)
 		return;
-	ASSERT_EQ(0, make(self->chring, variant->flags, SHORT_MS,
-			  CHRING_EXPIRY_FENCE, 0));
-	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	ASSERT_EQ(0, make_and_open(self, variant->flags, SHORT_MS,
+				   CHRING_EXPIRY_FENCE, 0));
 	name_in_word(_metadata, self, CHRING_LEASE_KILL);
 }
 
@@ -629,20 +620,10 @@ TEST_F(lease, word_that_names_one_that_agreed_does_not_have_it_killed)
 
 TEST_F(lease, that_is_set_while_somebody_waits_runs)
 {
-	struct chring_lock_request request = {
-		.name = "l",
-		.flags = CHRING_LOCK_KEEP,
-		.mode = CHRING_LOCK_KEEP,
-		.owner = CHRING_LOCK_KEEP,
-		.group = CHRING_LOCK_KEEP,
-		.ttl_ms = SHORT_MS,
-		.expiry = CHRING_LOCK_KEEP,
-	};
 	struct chring_lock *other;
 	pid_t pid;
 
-	ASSERT_EQ(0, make(self->chring, variant->flags, 0, 0, 0));
-	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	ASSERT_EQ(0, make_and_open(self, variant->flags, 0, 0, 0));
 	ASSERT_EQ(0, chring_lock_acquire(self->lock));
 	pid = fork();
 	if (!pid)
@@ -650,55 +631,37 @@ TEST_F(lease, that_is_set_while_somebody_waits_runs)
 	self->holder->pid = pid;
 	ASSERT_TRUE(lock_waits(self->lock, 1));
 	EXPECT_FALSE(status_of(self->chring).expires);
-	EXPECT_EQ(0, chring_lock_set(self->chring, &request));
+	EXPECT_EQ(0, change(self->chring, SHORT_MS, CHRING_LOCK_KEEP));
 	EXPECT_EQ((int)CHRING_NEWS_EXPIRED, ended(self->holder));
 	EXPECT_EQ(-ESTALE, chring_lock_release(self->lock));
 }
 
 TEST_F(lease, that_is_to_kill_makes_the_word_the_kernels)
 {
-	struct chring_lock_request request = {
-		.name = "l",
-		.flags = CHRING_LOCK_KEEP,
-		.mode = CHRING_LOCK_KEEP,
-		.owner = CHRING_LOCK_KEEP,
-		.group = CHRING_LOCK_KEEP,
-		.ttl_ms = CHRING_LOCK_KEEP,
-		.expiry = CHRING_EXPIRY_SIGNAL,
-	};
 	volatile uint64_t *word;
 
 	if (variant->flags & CHRING_LOCK_STRICT)
 		return;
-	ASSERT_EQ(0, make(self->chring, variant->flags, LONG_MS,
-			  CHRING_EXPIRY_FENCE, 0));
-	ASSERT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
+	ASSERT_EQ(0, make_and_open(self, variant->flags, LONG_MS,
+				   CHRING_EXPIRY_FENCE, 0));
 	word = map_word(self->lock);
 	ASSERT_NE(MAP_FAILED, word);
 	ASSERT_EQ(0, chring_lock_acquire(self->lock));
 	EXPECT_EQ(0U, *word & CHRING_LOCK_FLAGS);
-	EXPECT_EQ(0, chring_lock_set(self->chring, &request));
+	EXPECT_EQ(0, change(self->chring, CHRING_LOCK_KEEP,
+			    CHRING_EXPIRY_SIGNAL));
 	EXPECT_EQ(CHRING_LOCK_KERNEL, *word & CHRING_LOCK_FLAGS);
 	EXPECT_TRUE(chring_lock_is_held(self->lock));
 	EXPECT_EQ(0, chring_lock_release(self->lock));
 	EXPECT_EQ(CHRING_LOCK_KERNEL, *word & CHRING_LOCK_FLAGS);
-	request.expiry = CHRING_EXPIRY_FENCE;
-	EXPECT_EQ(0, chring_lock_set(self->chring, &request));
+	EXPECT_EQ(0, change(self->chring, CHRING_LOCK_KEEP,
+			    CHRING_EXPIRY_FENCE));
 	EXPECT_EQ(0U, *word & CHRING_LOCK_FLAGS);
 	munmap((void *)word, getpagesize());
 }
 
 TEST_F(lease, settings_are_shown_and_changed)
 {
-	struct chring_lock_request request = {
-		.name = "l",
-		.flags = CHRING_LOCK_KEEP,
-		.mode = CHRING_LOCK_KEEP,
-		.owner = CHRING_LOCK_KEEP,
-		.group = CHRING_LOCK_KEEP,
-		.ttl_ms = 0,
-		.expiry = CHRING_LOCK_KEEP,
-	};
 	struct chring_lock_status status;
 
 	ASSERT_EQ(0, make(self->chring, variant->flags | CHRING_LOCK_EAGER,
@@ -708,13 +671,12 @@ TEST_F(lease, settings_are_shown_and_changed)
 	EXPECT_EQ(1234U, status.ttl_ms);
 	EXPECT_EQ((uint32_t)CHRING_EXPIRY_SIGNAL, status.expiry);
 
-	EXPECT_EQ(0, chring_lock_set(self->chring, &request));
+	EXPECT_EQ(0, change(self->chring, 0, CHRING_LOCK_KEEP));
 	status = status_of(self->chring);
 	EXPECT_EQ(0U, status.ttl_ms);
 	EXPECT_EQ((uint32_t)CHRING_EXPIRY_SIGNAL, status.expiry);
-	request.ttl_ms = CHRING_LOCK_KEEP;
-	request.expiry = CHRING_EXPIRY_KILL;
-	EXPECT_EQ(0, chring_lock_set(self->chring, &request));
+	EXPECT_EQ(0, change(self->chring, CHRING_LOCK_KEEP,
+			    CHRING_EXPIRY_KILL));
 	EXPECT_EQ((uint32_t)CHRING_EXPIRY_KILL, status_of(self->chring).expiry);
 
 	EXPECT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));

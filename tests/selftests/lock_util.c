@@ -70,3 +70,37 @@ int lock_break(const char *name)
 	chring_free(chring);
 	return ret;
 }
+
+/* So that its holders have a lease, at whose end the lock is taken from them. */
+int lock_make_leased(const char *name, uint32_t flags, uint32_t ttl_ms)
+{
+	struct chring_lock_request request = {
+		.name = name,
+		.flags = flags,
+		.mode = CHRING_LOCK_KEEP,
+		.owner = CHRING_LOCK_KEEP,
+		.group = CHRING_LOCK_KEEP,
+		.ttl_ms = ttl_ms,
+		.expiry = CHRING_EXPIRY_FENCE,
+	};
+	struct chring *chring = chring_alloc();
+	int ret;
+
+	ret = chring_open(chring);
+	if (!ret)
+		ret = chring_lock_new(chring, &request);
+	chring_free(chring);
+	return ret;
+}
+
+int lock_delete(const char *name)
+{
+	struct chring *chring = chring_alloc();
+	int ret;
+
+	ret = chring_open(chring);
+	if (!ret)
+		ret = chring_lock_del(chring, name);
+	chring_free(chring);
+	return ret;
+}

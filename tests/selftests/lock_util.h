@@ -4,6 +4,7 @@
 #define CHRING_TESTS_LOCK_UTIL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "chring.h"
 #include "patience.h"
@@ -12,5 +13,7 @@ const char *lock_state(struct chring_lock *lock);
 bool lock_waits(struct chring_lock *lock, unsigned int waiters);
 bool lock_is(struct chring_lock *lock, const char *state);
 int lock_break(const char *name);
+int lock_make_leased(const char *name, uint32_t flags, uint32_t ttl_ms);
+int lock_delete(const char *name);
 
 #endif /* CHRING_TESTS_LOCK_UTIL_H */
