@@ -15,6 +15,7 @@
  * do not depend on who came first, they are ordered by their members' names.
  */
 
+#include <linux/bitmap.h>
 #include <linux/list.h>
 #include <linux/rbtree.h>
 #include <linux/sched.h>
@@ -25,6 +26,27 @@
 
 /* Virtual nodes handled between two offers to give the CPU away: 0.1 to 2 ms */
 #define POINTS_PER_RESCHED 1024
+
+/*
+ * To look a slot up in the tree takes about as long as to look at so many points
+ * in the order of the memory: a microsecond or two.
+ */
+#define POINTS_PER_LOOKUP 256
+
+/**
+ * struct chring_kept - whose points are in each slot, from one fill to the next
+ * @order: of the tables
+ * @first: for each slot, the index of the member whose point comes first, or
+ *	CHRING_NO_MEMBER
+ * @second: the same of the first point that is not @first's
+ * @stale: slots of which it may be otherwise by now
+ */
+struct chring_kept {
+	unsigned int order;
+	u16 *first;
+	u16 *second;
+	unsigned long stale[];
+};
 
 static struct chring_vnode *to_vnode(const struct rb_node *node)
 {
@@ -75,6 +97,44 @@ void chring_ring_init(struct chring_ring *ring, const siphash_key_t *seed)
 }
 
 /**
+ * chring_kept_alloc() - allocate what a ring can keep from one fill to the next
+ * @order: of the tables that are filled, 1 to 16
+ *
+ * With that as its &struct chring_ring.kept, from before the first member is
+ * inserted, a fill looks only at the slots that have changed. It is charged to
+ * the caller's memory cgroup.
+ *
+ * Context: Process context, may sleep.
+ * Return: what chring_kept_free() frees, or NULL when out of memory.
+ */
+struct chring_kept *chring_kept_alloc(unsigned int order)
+{
+	size_t bits = BITS_TO_LONGS(1 << order) * sizeof(long);
+	struct chring_kept *kept;
+
+	kept = kvmalloc(sizeof(*kept) + bits + (2 * sizeof(u16) << order),
+			GFP_KERNEL_ACCOUNT);
+	if (!kept)
+		return NULL;
+	kept->order = order;
+	kept->first = (void *)kept->stale + bits;
+	kept->second = kept->first + (1 << order);
+	bitmap_fill(kept->stale, 1 << order);
+	return kept;
+}
+
+/**
+ * chring_kept_free() - the reverse
+ * @kept: from chring_kept_alloc(); no ring has it any more
+ *
+ * Context: Process context.
+ */
+void chring_kept_free(struct chring_kept *kept)
+{
+	kvfree(kept);
+}
+
+/**
  * chring_vnodes_alloc() - allocate the virtual nodes of a member
  * @n: how many, at least 1
  *
@@ -88,6 +148,13 @@ struct chring_vnode *chring_vnodes_alloc(u32 n)
 {
 	return kvmalloc_array(n, sizeof(struct chring_vnode),
 			      GFP_KERNEL_ACCOUNT);
+}
+
+/* A point comes or goes */
+static void touch(struct chring_ring *ring, u32 point)
+{
+	if (ring->kept)
+		__set_bit(point >> (32 - ring->kept->order), ring->kept->stale);
 }
 
 /**
@@ -112,6 +179,7 @@ void chring_ring_insert(struct chring_ring *ring, struct chring_member *member)
 		vnode->point = lower_32_bits(siphash_2u64(digest, i, &ring->seed));
 		vnode->member = member;
 		rb_add_cached(&vnode->node, &ring->points, node_less);
+		touch(ring, vnode->point);
 		resched_sometimes(i + 1);
 	}
 	list_add_tail(&member->list, &ring->members);
@@ -138,6 +206,7 @@ void chring_ring_remove(struct chring_ring *ring, struct chring_member *member)
 
 	for (i = 0; i < member->nr_vnodes; i++) {
 		rb_erase_cached(&member->vnodes[i].node, &ring->points);
+		touch(ring, member->vnodes[i].point);
 		resched_sometimes(i + 1);
 	}
 	list_del(&member->list);
@@ -225,6 +294,105 @@ static void arc_add(struct chring_arc *arc, u32 point,
 	}
 }
 
+static u16 index_of(const struct chring_member *member)
+{
+	return member ? member->index : CHRING_NO_MEMBER;
+}
+
+/*
+ * Finds out whose points are in each slot from all points, in the order of the
+ * memory: to follow the tree through a large ring costs a cache miss at each
+ * step.
+ */
+static void scan(const struct chring_ring *ring, bool living, unsigned int order,
+		 struct chring_arc *arcs, u16 *first, u16 *second)
+{
+	const struct chring_member *member;
+	u32 nr_points = 0, slot, i;
+
+	memset(arcs, 0, sizeof(*arcs) << order);
+	list_for_each_entry(member, &ring->members, list) {
+		if (living && member->dead)
+			continue;
+		for (i = 0; i < member->nr_vnodes; i++) {
+			u32 point = member->vnodes[i].point;
+
+			arc_add(&arcs[point >> (32 - order)], point, member);
+			resched_sometimes(++nr_points);
+		}
+	}
+	for (slot = 0; slot < 1U << order; slot++) {
+		first[slot] = index_of(arcs[slot].first);
+		second[slot] = index_of(arcs[slot].second);
+	}
+	cond_resched();
+}
+
+/* The same of one slot, from the tree */
+static void look_up(const struct chring_ring *ring, u32 slot,
+		    struct chring_kept *kept)
+{
+	u32 begin = slot << (32 - kept->order);
+	u32 end = begin + (U32_MAX >> kept->order);
+	const struct chring_vnode *vnode = chring_ring_lookup(ring, begin);
+
+	kept->first[slot] = CHRING_NO_MEMBER;
+	kept->second[slot] = CHRING_NO_MEMBER;
+	/* Where none is at or after the point, it is the first of all */
+	if (!vnode || vnode->point < begin || vnode->point > end)
+		return;
+	kept->first[slot] = vnode->member->index;
+	do {
+		vnode = chring_ring_next(vnode);
+		if (!vnode || vnode->point > end)
+			return;
+	} while (vnode->member->index == kept->first[slot]);
+	kept->second[slot] = vnode->member->index;
+}
+
+static void refresh(const struct chring_ring *ring, struct chring_arc *arcs)
+{
+	struct chring_kept *kept = ring->kept;
+	u32 nr_slots = 1U << kept->order, slot, nr = 0;
+	u64 cost;
+
+	cost = (u64)bitmap_weight(kept->stale, nr_slots) * POINTS_PER_LOOKUP;
+	if (cost >= ring->nr_points) {
+		scan(ring, false, kept->order, arcs, kept->first, kept->second);
+	} else {
+		for_each_set_bit(slot, kept->stale, nr_slots) {
+			look_up(ring, slot, kept);
+			resched_sometimes(++nr * POINTS_PER_LOOKUP);
+		}
+	}
+	bitmap_zero(kept->stale, nr_slots);
+}
+
+/*
+ * Turns whose points are in each slot into who has it, and who stands in: from
+ * the end to the beginning twice, where the first round is for the wrap.
+ */
+static void spread(u32 nr_slots, u16 *owner, u16 *standin)
+{
+	u16 first = CHRING_NO_MEMBER, second = CHRING_NO_MEMBER;
+	u32 slot, i;
+
+	for (i = 2 * nr_slots; i--; ) {
+		slot = i % nr_slots;
+		if (standin[slot] != CHRING_NO_MEMBER)
+			second = standin[slot];
+		else if (owner[slot] != CHRING_NO_MEMBER && owner[slot] != first)
+			second = first;
+		if (owner[slot] != CHRING_NO_MEMBER)
+			first = owner[slot];
+		resched_sometimes(i);
+		if (i >= nr_slots)
+			continue;
+		owner[slot] = first;
+		standin[slot] = second != CHRING_NO_MEMBER ? second : first;
+	}
+}
+
 /**
  * chring_ring_fill() - write down to whom each slot of a table belongs
  * @ring: the ring
@@ -239,42 +407,24 @@ static void arc_add(struct chring_arc *arc, u32 point,
  * who would own the slot if its owner were removed. A single member stands in
  * for itself; of an empty ring both arrays are filled with CHRING_NO_MEMBER.
  *
- * Reads the virtual nodes in the order of the memory: to follow the tree
- * through a large ring costs a cache miss at each step.
+ * Where the ring keeps what it knows of such tables, and few slots have changed,
+ * only these are looked up. That is not for @living.
  *
  * Context: Process context, may sleep. The caller excludes changes of the
- * ring.
+ * ring, and other fills.
  */
 void chring_ring_fill(const struct chring_ring *ring, bool living,
 		      unsigned int order, struct chring_arc *arcs,
 		      u16 *owner, u16 *standin)
 {
-	const struct chring_member *first = NULL, *second = NULL, *member;
-	u32 nr_slots = 1U << order, nr_points = 0, i, slot;
+	const struct chring_kept *kept = ring->kept;
 
-	memset(arcs, 0, nr_slots * sizeof(*arcs));
-	list_for_each_entry(member, &ring->members, list) {
-		if (living && member->dead)
-			continue;
-		for (i = 0; i < member->nr_vnodes; i++) {
-			u32 point = member->vnodes[i].point;
-
-			arc_add(&arcs[point >> (32 - order)], point, member);
-			resched_sometimes(++nr_points);
-		}
+	if (living || !kept || kept->order != order) {
+		scan(ring, living, order, arcs, owner, standin);
+	} else {
+		refresh(ring, arcs);
+		memcpy(owner, kept->first, sizeof(*owner) << order);
+		memcpy(standin, kept->second, sizeof(*standin) << order);
 	}
-
-	/* From the end to the beginning twice: the first round is for the wrap */
-	for (i = 2 * nr_slots; i--; ) {
-		slot = i % nr_slots;
-		if (arcs[slot].second)
-			second = arcs[slot].second;
-		else if (arcs[slot].first && arcs[slot].first != first)
-			second = first;
-		if (arcs[slot].first)
-			first = arcs[slot].first;
-		owner[slot] = first ? first->index : CHRING_NO_MEMBER;
-		standin[slot] = second ? second->index : owner[slot];
-		resched_sometimes(i);
-	}
+	spread(1U << order, owner, standin);
 }

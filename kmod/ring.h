@@ -10,6 +10,7 @@
 /* What a table holds where the ring has nobody to name */
 #define CHRING_NO_MEMBER U16_MAX
 
+struct chring_kept;
 struct chring_member;
 
 /**
@@ -56,6 +57,7 @@ struct chring_member {
  * @seed: keys the hash that makes points out of names
  * @nr_points: number of virtual nodes
  * @nr_members: number of members
+ * @kept: what is known of tables of it, or NULL
  *
  * A ring has no lock of its own: the caller keeps changes apart from each
  * other and from readers. It owns no memory either.
@@ -66,6 +68,7 @@ struct chring_ring {
 	siphash_key_t seed;
 	u32 nr_points;
 	u32 nr_members;
+	struct chring_kept *kept;
 };
 
 /**
@@ -83,6 +86,8 @@ struct chring_arc {
 };
 
 void chring_ring_init(struct chring_ring *ring, const siphash_key_t *seed);
+struct chring_kept *chring_kept_alloc(unsigned int order);
+void chring_kept_free(struct chring_kept *kept);
 struct chring_vnode *chring_vnodes_alloc(u32 n);
 void chring_ring_insert(struct chring_ring *ring, struct chring_member *member);
 void chring_ring_remove(struct chring_ring *ring, struct chring_member *member);

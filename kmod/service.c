@@ -169,10 +169,13 @@ service_alloc(struct net *net, const struct chring_service_args *args)
 	if (!service)
 		return NULL;
 	if (chring_selector_init(&service->selector, &args->address,
-				 &args->key)) {
-		kfree(service);
-		return NULL;
-	}
+				 &args->key))
+		goto free;
+	service->order = ilog2(args->slots);
+	chring_ring_init(&service->ring, &args->seed);
+	service->ring.kept = chring_kept_alloc(service->order);
+	if (!service->ring.kept)
+		goto free_selector;
 	strscpy(service->name, args->name);
 	service->net = net;
 	service->address = args->address;
@@ -181,12 +184,16 @@ service_alloc(struct net *net, const struct chring_service_args *args)
 	service->leave = args->leave;
 	INIT_LIST_HEAD(&service->asides);
 	service->balance = args->balance;
-	service->order = ilog2(args->slots);
 	service->vnodes = args->vnodes;
 	service->grace = args->grace;
 	xa_init_flags(&service->replicas, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
-	chring_ring_init(&service->ring, &args->seed);
 	return service;
+
+free_selector:
+	chring_selector_free(&service->selector);
+free:
+	kfree(service);
+	return NULL;
 }
 
 /**
@@ -415,6 +422,7 @@ static void service_free(struct chring_service *service)
 	mutex_unlock(&cn->lock);
 
 	xa_destroy(&service->replicas);
+	chring_kept_free(service->ring.kept);
 	chring_selector_free(&service->selector);
 	kfree(service);
 	module_put(THIS_MODULE);

@@ -41,9 +41,11 @@ struct service {
 static struct service *service_new(unsigned int order)
 {
 	struct service *service = allocate(sizeof(*service));
+	struct fixture *f = fixture_new();
 
+	fixture_keep(f, order);
 	*service = (struct service){
-		.f = fixture_new(),
+		.f = f,
 		.order = order,
 		.even = true,
 		.before = slots_new(order),

@@ -79,6 +79,8 @@ static struct fixture *members_new(u32 nr_members, u32 nr_vnodes)
 	char name[16];
 	u32 i;
 
+	fixture_keep(f, ORDER);
+
 	for (i = 0; i < nr_members; i++) {
 		snprintf(name, sizeof(name), "replica-%u", i);
 		fixture_insert(f, member_new(name, i, nr_vnodes));

@@ -52,6 +52,14 @@ struct fixture *fixture_new(void)
 	return f;
 }
 
+/* Has the ring keep what it knows of tables of this order */
+void fixture_keep(struct fixture *f, unsigned int order)
+{
+	f->ring.kept = chring_kept_alloc(order);
+	if (!f->ring.kept)
+		abort();
+}
+
 void fixture_insert(struct fixture *f, struct chring_member *member)
 {
 	chring_ring_insert(&f->ring, member);
@@ -85,6 +93,7 @@ void fixture_free(struct fixture *f)
 {
 	while (f->nr_members)
 		member_free(f->members[--f->nr_members]);
+	chring_kept_free(f->ring.kept);
 	free(f);
 }
 

@@ -22,6 +22,7 @@ struct chring_member *member_new(const char *name, u16 index, u32 nr_vnodes);
 void member_free(struct chring_member *member);
 
 struct fixture *fixture_new(void);
+void fixture_keep(struct fixture *f, unsigned int order);
 void fixture_insert(struct fixture *f, struct chring_member *member);
 void fixture_remove(struct fixture *f, struct chring_member *member);
 void fixture_populate(struct fixture *f, u32 nr_members, u32 nr_vnodes);

@@ -255,15 +255,19 @@ static bool random_operations(u32 nr_steps)
 {
 	u32 nr_names = 1 + random_below(&random_state, 24);
 	u16 salt = random_below(&random_state, 0x8000);
+	unsigned int kept = 1 + random_below(&random_state, 12);
 	struct fixture *f = fixture_new();
 	unsigned int order;
 	bool ok = true;
 	u32 step;
 
+	fixture_keep(f, kept);
 	for (step = 0; ok && step < nr_steps; step++) {
 		/* Every order, the large and slow ones less often */
 		order = 1 + random_below(&random_state,
 					 step % 16 ? 10 : MAX_ORDER);
+		if (random_below(&random_state, 2))
+			order = kept;
 		ok = random_step(f, nr_names, salt, order);
 		if (!ok)
 			printf("# step %u of a sequence with %u names, order %u\n",
@@ -305,6 +309,69 @@ static bool random_operations_agree_when_points_collide(void)
 	}
 	point_mask = U32_MAX;
 	point_flip = 0;
+	return ok;
+}
+
+static bool same_fill(struct fixture *f, unsigned int order)
+{
+	struct chring_slots kept = table_of(f, order), scanned;
+	struct chring_kept *aside = f->ring.kept;
+	size_t size = sizeof(u16) << order;
+	bool same;
+
+	f->ring.kept = NULL;
+	scanned = table_of(f, order);
+	f->ring.kept = aside;
+	same = !memcmp(kept.owner, scanned.owner, size) &&
+	       !memcmp(kept.standin, scanned.standin, size);
+	slots_free(&kept);
+	slots_free(&scanned);
+	return same;
+}
+
+/* So many points that a change of few is looked up, and one of many is not */
+static bool kept_slots(unsigned int order)
+{
+	struct fixture *f = fixture_new();
+	bool ok = true;
+	u32 i, k;
+
+	fixture_keep(f, order);
+	fixture_populate(f, 500, 40);
+	for (i = 0; ok && i < 150; i++) {
+		for (k = random_below(&random_state, 3); k; k--) {
+			struct chring_member *member, *other;
+			u32 nr = 1 + random_below(&random_state, i % 8 ? 40 : 400);
+
+			member = f->members[random_below(&random_state,
+							 f->nr_members)];
+			other = member_new(member->name, member->index, nr);
+			fixture_remove(f, member);
+			member_free(member);
+			/* Its slots are another's, or nobody's, in between */
+			if (random_below(&random_state, 2))
+				ok &= same_fill(f, order);
+			fixture_insert(f, other);
+		}
+		ok &= same_fill(f, order);
+	}
+	fixture_free(f);
+	CHECK(ok, "order %u: slots differ from a fill of all points", order);
+	return true;
+}
+
+static bool kept_slots_are_those_of_all_points(void)
+{
+	static const u32 masks[] = { U32_MAX, 0xfff00000, 0xff0000ff };
+	static const unsigned int orders[] = { 1, 6, 14, 16 };
+	bool ok = true;
+	u32 i;
+
+	for (i = 0; ok && i < ARRAY_SIZE(masks) * ARRAY_SIZE(orders); i++) {
+		point_mask = masks[i % ARRAY_SIZE(masks)];
+		ok = kept_slots(orders[i / ARRAY_SIZE(masks)]);
+	}
+	point_mask = U32_MAX;
 	return ok;
 }
 
@@ -677,6 +744,7 @@ static const struct test tests[] = {
 	TEST(insertion_order_does_not_matter),
 	TEST(random_operations_agree_with_the_model),
 	TEST(random_operations_agree_when_points_collide),
+	TEST(kept_slots_are_those_of_all_points),
 	TEST(thousand_members_of_1024_points_collide_and_agree),
 };
 
