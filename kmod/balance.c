@@ -33,6 +33,9 @@
 #include "balance.h"
 #include "ring.h"
 
+/* Between two offers to give the CPU away */
+#define COMPARISONS_PER_RESCHED 256
+
 /* Whom the rounding of dues favours, first to last */
 enum rank {
 	RANK_OWNS_MORE,		/* owned the slot over its due before */
@@ -208,6 +211,33 @@ static int compare_turns(const void *left, const void *right)
 	return compare_places(a, b);
 }
 
+/**
+ * struct sorting - seats that are being sorted
+ * @compare: by what
+ * @nr: comparisons so far
+ */
+struct sorting {
+	cmp_func_t compare;
+	u32 nr;
+};
+
+static int compare_for(const void *left, const void *right, const void *priv)
+{
+	struct sorting *sorting = (struct sorting *)priv;
+
+	if (!(++sorting->nr % COMPARISONS_PER_RESCHED))
+		cond_resched();
+	return sorting->compare(left, right);
+}
+
+/* A thousand take a millisecond or so: others may want the processor */
+static void sort_seats(struct seat **seats, u32 nr, cmp_func_t compare)
+{
+	struct sorting sorting = { .compare = compare };
+
+	sort_r(seats, nr, sizeof(*seats), compare_for, NULL, &sorting);
+}
+
 static void find_sharers(struct chring_balancer *b,
 			 const struct chring_ring *ring, bool living)
 {
@@ -254,7 +284,7 @@ static void set_quotas(struct chring_balancer *b)
 		else
 			seat->rank = RANK_OTHER;
 	}
-	sort(b->sharers, b->nr_sharers, sizeof(*b->sharers), compare_turns, NULL);
+	sort_seats(b->sharers, b->nr_sharers, compare_turns);
 	for (i = 0; i < left; i++)
 		b->sharers[i]->quota++;
 	cond_resched();
@@ -533,10 +563,8 @@ static void set_standins(struct chring_balancer *b, struct chring_slots *slots)
 		return;
 	}
 	memcpy(b->others, b->sharers, b->nr_sharers * sizeof(*b->sharers));
-	sort(b->sharers, b->nr_sharers, sizeof(*b->sharers), compare_needs, NULL);
-	cond_resched();
-	sort(b->others, b->nr_sharers, sizeof(*b->others), compare_rooms, NULL);
-	cond_resched();
+	sort_seats(b->sharers, b->nr_sharers, compare_needs);
+	sort_seats(b->others, b->nr_sharers, compare_rooms);
 	sort_by_owner(b, slots->owner);
 	for (i = 0; i < b->nr_seats; i++) {
 		const struct seat *seat = &b->seats[i];

@@ -4,7 +4,10 @@
 
 #include <stdlib.h>
 
+typedef int (*cmp_func_t)(const void *a, const void *b);
+
 /* The kernel's is not stable either */
-#define sort(base, nr, size, compare, swap) qsort(base, nr, size, compare)
+#define sort_r(base, nr, size, compare, swap, priv)			\
+	qsort_r(base, nr, size, (__compar_d_fn_t)(compare), (void *)(priv))
 
 #endif
