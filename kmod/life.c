@@ -23,6 +23,8 @@
 #include "table.h"
 
 #define SWEEP_INTERVAL (HZ / 10)
+/* So long after one sweep the next lets requests go first */
+#define SWEEP_PATIENCE HZ
 
 /* A ramp fills that many tables */
 #define RAMP_STEPS 16
@@ -229,6 +231,23 @@ void chring_sweep_begin(struct chring_net *cn)
 	queue_delayed_work(system_unbound_wq, &cn->sweep, SWEEP_INTERVAL);
 }
 
+/*
+ * Whoever fills a large table has the lock for milliseconds. To wait for it is to
+ * spin, on a processor that may have flows to serve; the sweep can come again, but
+ * not for ever.
+ */
+static bool lock_or_postpone(struct chring_net *cn)
+{
+	if (mutex_trylock(&cn->lock))
+		return true;
+	if (time_before(jiffies, cn->swept + SWEEP_PATIENCE)) {
+		queue_delayed_work(system_unbound_wq, &cn->sweep, 1);
+		return false;
+	}
+	mutex_lock(&cn->lock);
+	return true;
+}
+
 /**
  * chring_sweep - look after the services of a network namespace
  * @work: the namespace's sweep
@@ -246,7 +265,9 @@ void chring_sweep(struct work_struct *work)
 	bool again = false;
 
 	cn = container_of(to_delayed_work(work), struct chring_net, sweep);
-	mutex_lock(&cn->lock);
+	if (!lock_or_postpone(cn))
+		return;
+	cn->swept = jiffies;
 	list_for_each_entry(service, &cn->services, list) {
 		if (service->removing)
 			continue;

@@ -31,6 +31,7 @@ struct nlattr;
  * @nr_points: virtual nodes of all services
  * @seq: changes with each change that a dump can see; never 0
  * @sweep: looks after the services, while there is a replica or an anchor
+ * @swept: when it did so last, in jiffies; the sweep's own
  */
 struct chring_net {
 	struct mutex lock; /* protects all of it, and the services */
@@ -40,6 +41,7 @@ struct chring_net {
 	unsigned int nr_points;
 	unsigned int seq;
 	struct delayed_work sweep;
+	unsigned long swept;
 };
 
 /**
