@@ -69,6 +69,7 @@ struct chring_handle *chring_handle_open(struct net *net,
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&handle->refs, 1);
 	INIT_LIST_HEAD(&handle->owned);
+	INIT_LIST_HEAD(&handle->others);
 	handle->quota = chring_quota_charge(CHRING_QUOTA_HANDLES);
 	if (IS_ERR(handle->quota)) {
 		err = PTR_ERR(handle->quota);
@@ -159,15 +160,19 @@ int chring_handle_stat(struct chring_handle *handle,
 	spin_unlock(&lock->lock);
 	if (err)
 		return err;
-	chring_lock_view(lock, &view);
-	if (view.holder)
+	chring_lock_view(lock, handle, &view);
+	if (view.held)
 		stat->flags |= CHRING_STAT_HELD;
-	if (view.holder == handle)
+	if (view.mine)
 		stat->flags |= CHRING_STAT_MINE;
-	stat->token = view.token;
+	if (view.shared)
+		stat->flags |= CHRING_STAT_SHARED;
+	stat->token = view.mine ?: view.token;
 	stat->held_ns = view.held_ns;
-	if (handle->may_read || view.holder == handle)
+	if (handle->may_read || view.mine)
 		stat->pid = pid_vnr(view.tgid);
+	stat->holders = view.holders;
+	stat->slots = view.slots;
 	stat->waiters = view.waiters;
 	stat->news = view.news;
 	stat->lock_flags = view.flags;

@@ -11,6 +11,7 @@
 #include <linux/sched/task.h>
 
 #include "lock.h"
+#include "lock_holder.h"
 #include "lock_lease.h"
 #include "lock_queue.h"
 #include "lock_word.h"
@@ -39,13 +40,22 @@ int chring_handle_check_locked(const struct chring_handle *handle)
 	return 0;
 }
 
+/* Of several holders it shows the one that is asked for, or else the first. */
 static void fill_view_locked(struct chring_lock *lock,
+			     const struct chring_handle *asked,
 			     struct chring_lock_view *view)
 {
+	u64 mine = asked ? chring_holder_token_locked(asked) : 0;
+	const struct chring_handle *holder = mine ? asked : lock->holder;
+
 	lockdep_assert_held(&lock->lock);
 	*view = (struct chring_lock_view){
 		.token = chring_word_token_locked(lock),
-		.holder = lock->holder,
+		.mine = mine,
+		.held = holder,
+		.shared = lock->nr_shares,
+		.holders = lock->nr_shares ?: !!holder,
+		.slots = lock->slots,
 		.news = lock->news,
 		.dead_token = lock->news ? lock->dead_token : 0,
 		.handles = lock->nr_handles,
@@ -58,27 +68,31 @@ static void fill_view_locked(struct chring_lock *lock,
 	};
 	if (lock->lease)
 		chring_lease_view_locked(lock, view);
-	if (!lock->holder)
+	if (!holder)
 		return;
-	view->held_ns = ktime_get_coarse_ns() - lock->since;
-	if (lock->holder->owner)
-		view->tgid = get_pid(lock->holder->owner->tgid);
+	view->held_ns = ktime_get_coarse_ns() -
+			(lock->nr_shares ? holder->since : lock->since);
+	if (holder->owner)
+		view->tgid = get_pid(holder->owner->tgid);
 }
 
 /**
  * chring_lock_view - see how a lock stands
  * @lock: the lock; caller has a reference, or its lockspace's lock
+ * @handle: one of the lock's, which is to see what is its own; or NULL
  * @view: filled in; the caller is to put its @tgid
  *
  * Context: process; takes the lock's lock.
  */
-void chring_lock_view(struct chring_lock *lock, struct chring_lock_view *view)
+void chring_lock_view(struct chring_lock *lock,
+		      const struct chring_handle *handle,
+		      struct chring_lock_view *view)
 {
 	struct chring_wakeup wakeup = {};
 
 	spin_lock(&lock->lock);
 	chring_word_freeze_locked(lock);
-	fill_view_locked(lock, view);
+	fill_view_locked(lock, handle, view);
 	chring_queue_settle(lock, &wakeup);
 }
 
@@ -92,28 +106,35 @@ void chring_lock_view(struct chring_lock *lock, struct chring_lock_view *view)
 void chring_lock_peek(struct chring_lock *lock, struct chring_lock_view *view)
 {
 	spin_lock(&lock->lock);
-	fill_view_locked(lock, view);
+	fill_view_locked(lock, NULL, view);
 	spin_unlock(&lock->lock);
 }
 
 /* ---- acquiring */
 
-/* May the waiter, in the queue or not yet, take a lock that nobody holds? */
+/*
+ * May the waiter, in the queue or not yet, take the lock? Who would share it
+ * never passes another by: or else those who share would come and go, while who
+ * wants the lock alone never finds it free.
+ */
 static bool may_take(struct chring_lock *lock,
 		     const struct chring_waiter *waiter)
 {
 	const struct chring_waiter *first = chring_queue_first_locked(lock);
 
+	if (!chring_holder_fits_locked(waiter))
+		return false;
 	if (!first || first == waiter)
 		return true;
 	return !(lock->flags & CHRING_LOCK_FIFO) &&
+	       !chring_holder_shares_locked(waiter) &&
 	       !chring_queue_is_overdue(first);
 }
 
 /* Nobody but the current thread could release what its handle holds. */
 static bool is_deadlock(const struct chring_handle *handle, u32 flags)
 {
-	return handle->lock->holder == handle &&
+	return chring_holder_token_locked(handle) &&
 	       !(flags & CHRING_ACQUIRE_SELF) &&
 	       thread_group_empty(current);
 }
@@ -125,10 +146,10 @@ static int try_locked(struct chring_waiter *waiter, u32 flags,
 	struct chring_lock *lock = waiter->handle->lock;
 	int err;
 
-	if (!lock->holder && may_take(lock, waiter)) {
-		err = chring_queue_take_locked(waiter->handle, waiter->grant);
+	if (may_take(lock, waiter)) {
+		err = chring_holder_take_locked(waiter->handle, waiter->grant);
 		chring_queue_remove_locked(lock, waiter);
-		/* The next one cannot have it either, but is to know */
+		/* The next one can share it; or cannot have it either, but is to know */
 		chring_queue_pass_on_locked(lock, wakeup);
 		return err ?: 1;
 	}
@@ -136,7 +157,8 @@ static int try_locked(struct chring_waiter *waiter, u32 flags,
 		chring_queue_tried_locked(lock, waiter);
 		return 0;
 	}
-	if (lock->lease && lock->holder && lock->holder != waiter->handle)
+	if (lock->lease && lock->holder &&
+	    (lock->holder != waiter->handle || lock->nr_shares > 1))
 		chring_lease_want_locked(lock);
 	if (flags & CHRING_ACQUIRE_TRY)
 		return -EBUSY;
@@ -246,9 +268,10 @@ static int wait(struct chring_waiter *waiter, u32 flags, ktime_t deadline)
  * @grant: filled in
  *
  * Context: may sleep; takes the lock's lock.
- * Return: 0; -EACCES; -ESTALE where the handle is not the current process's, or
- * is so no longer; -EBUSY; -ETIMEDOUT; -EDEADLK; -ERESTARTSYS; -EOVERFLOW where
- * there are no more tokens; -ENOMEM, only with a lease.
+ * Return: 0; -EACCES; -EINVAL to share a lock with slots; -ESTALE where the
+ * handle is not the current process's, or is so no longer; -EBUSY; -ETIMEDOUT;
+ * -EDEADLK; -ERESTARTSYS; -EOVERFLOW where there are no more tokens; -ENOMEM, only
+ * with a lease.
  */
 int chring_lock_acquire(struct chring_handle *handle, u32 flags, u32 ttl_ms,
 			ktime_t deadline, struct chring_grant *grant)
@@ -263,10 +286,12 @@ int chring_lock_acquire(struct chring_handle *handle, u32 flags, u32 ttl_ms,
 
 	if (!handle->may_write)
 		return -EACCES;
+	if (flags & CHRING_ACQUIRE_SHARED && handle->lock->slots)
+		return -EINVAL;
 	if (ttl_ms && chring_lease_make(handle->lock))
 		return -ENOMEM;
 	grant->ttl_ms = ttl_ms;
-	grant->lease = flags;
+	grant->flags = flags;
 	/* Where there is a word, it was tried; else the lock is free, mostly */
 	if (flags & CHRING_ACQUIRE_TRY || !READ_ONCE(handle->lock->map))
 		status = look(&waiter, flags | CHRING_ACQUIRE_TRY);
@@ -279,8 +304,7 @@ int chring_lock_acquire(struct chring_handle *handle, u32 flags, u32 ttl_ms,
 
 static bool holds_by(const struct chring_handle *handle, u64 token)
 {
-	return handle->lock->holder == handle &&
-	       chring_word_token_locked(handle->lock) == token;
+	return token && chring_holder_token_locked(handle) == token;
 }
 
 /**
@@ -307,7 +331,7 @@ int chring_lock_release(struct chring_handle *handle, u64 token)
 	chring_word_freeze_locked(lock);
 	handle->lost = false;
 	if (holds_by(handle, token))
-		chring_word_clear_locked(lock);
+		chring_holder_clear_locked(handle);
 	else
 		err = -ESTALE;
 	chring_queue_settle(lock, &wakeup);
@@ -345,7 +369,7 @@ int chring_lock_consistent(struct chring_handle *handle, u64 token)
 }
 
 /**
- * chring_lock_break - take a lock from its holder
+ * chring_lock_break - take a lock from its holder, or from all of them
  * @lock: the lock; caller has a reference
  *
  * The holder's handle has lost it, the next holder is told.
@@ -356,14 +380,15 @@ int chring_lock_consistent(struct chring_handle *handle, u64 token)
 int chring_lock_break(struct chring_lock *lock)
 {
 	struct chring_wakeup wakeup = { .poll = true };
-	int err = 0;
+	int err = -ESRCH;
 
 	spin_lock(&lock->lock);
 	chring_word_freeze_locked(lock);
-	if (lock->holder)
-		chring_word_take_away_locked(lock, CHRING_NEWS_BROKEN);
-	else
-		err = -ESRCH;
+	while (lock->holder) {
+		chring_holder_take_away_locked(lock->holder,
+					       CHRING_NEWS_BROKEN);
+		err = 0;
+	}
 	chring_queue_settle(lock, &wakeup);
 	return err;
 }

@@ -35,10 +35,14 @@ struct task_struct;
  * @gone: its lockspace knows it no more: no handle is added
  * @taken: somebody has held it
  * @kernels: the word is the kernel's, so that it knows who holds the lock
- * @news: CHRING_NEWS_... for the next holder; while somebody holds it none, but
- *	where the lock is sticky what the holder was told as well
  * @raised: of @news, what has not been told to those who listen
  * @mode: permissions
+ * @news: CHRING_NEWS_... for the next holder. While one alone holds the lock
+ *	none, but where it is sticky what the holder was told as well
+ * @slots: how many may hold it at once, each of them one of these; 0 where it is
+ *	held by one alone, or shared
+ * @nr_shares: of those who hold it at once, as @slots has it or by sharing it; 0
+ *	where one holds it alone, or nobody
  * @uid: owner
  * @gid: group
  * @epoch: of the tokens
@@ -47,8 +51,9 @@ struct task_struct;
  * @map: what is, or can be, mapped; NULL before the first mmap()
  * @lease: its holders' leases; NULL where none has had one
  * @seen: the word, without flags, as it was last believed or stored
- * @holder: the handle that @seen names
- * @since: when @holder was first seen to be it, ns, to a tick
+ * @holder: the handle that holds the lock, which @seen names; of several the one
+ *	that has longest, and the others are in its @others
+ * @since: when a holder that is alone was first seen to be it, ns, to a tick
  * @dead_token: of the holder that the latest of @news is of
  * @waiters: &struct chring_waiter, in the order of their coming
  * @handles: &struct chring_handle
@@ -67,10 +72,12 @@ struct chring_lock {
 	u8 doomed : 1;
 	u8 gone : 1;
 	u8 taken : 1;
-	u8 kernels : 1;
-	u8 news;
-	u8 raised;
-	umode_t mode;
+	u8 raised : 4;
+	u16 nr_shares;
+	u16 mode : 9;
+	u16 news : 4;
+	u16 kernels : 1;
+	u16 slots;
 	kuid_t uid;
 	kgid_t gid;
 	u32 epoch;
@@ -90,6 +97,24 @@ struct chring_lock {
 };
 
 /**
+ * struct chring_term - the lease of one holder
+ * @deadline: when it is over, CLOCK_BOOTTIME; KTIME_MAX: the clock does not run
+ * @given: it has the lock from the kernel, not by the word
+ * @asked_ms: what it asked for instead of the lock's, if that is longer; or 0
+ * @asked: CHRING_ACQUIRE_EAGER, CHRING_ACQUIRE_SIGNAL, CHRING_ACQUIRE_KILL
+ * @wanted: somebody else tried to get the lock
+ * @signalled: the holder was sent the signal that its lease is over
+ */
+struct chring_term {
+	ktime_t deadline;
+	u32 asked_ms;
+	u8 asked;
+	bool given;
+	bool wanted;
+	bool signalled;
+};
+
+/**
  * struct chring_handle - one opener's hold on a lock
  * @lock: the lock; the handle has a reference
  * @node: in the lock's handles
@@ -100,6 +125,12 @@ struct chring_lock {
  * @may_write: the opener may acquire the lock
  * @closed: for good. Protected by the lock's lock
  * @lost: the lock was taken from it. Protected by the lock's lock
+ * @others: those who hold the lock at the same time, in a ring without a head,
+ *	in the order of their tokens. Protected, as all that follows but @refs,
+ *	@quota and @rcu, by the lock's lock
+ * @token: of its share of the lock, or slot; 0 where it has none
+ * @since: when it was given that, ns, to a tick
+ * @term: its lease
  * @refs: one of the file, and while it is looked at
  * @quota: counts it
  * @rcu: frees it
@@ -114,6 +145,10 @@ struct chring_handle {
 	u8 may_write : 1;
 	bool closed;
 	bool lost;
+	struct list_head others;
+	u64 token;
+	u64 since;
+	struct chring_term term;
 	refcount_t refs;
 	struct chring_quota *quota;
 	struct rcu_head rcu;
@@ -122,15 +157,17 @@ struct chring_handle {
 /**
  * struct chring_grant - what an acquisition asks for, and gives
  * @ttl_ms: lease that is asked for, or 0
- * @lease: CHRING_ACQUIRE_EAGER, CHRING_ACQUIRE_SIGNAL, CHRING_ACQUIRE_KILL
+ * @flags: CHRING_ACQUIRE_SHARED, CHRING_ACQUIRE_EAGER, CHRING_ACQUIRE_SIGNAL,
+ *	CHRING_ACQUIRE_KILL
  * @token: of the acquisition
- * @word: the word, without flags
+ * @word: the word, without flags; CHRING_LOCK_NO_WORD where others may hold the
+ *	lock at once
  * @dead_token: of the last holder, where there is @news
  * @news: CHRING_NEWS_...
  */
 struct chring_grant {
 	u32 ttl_ms;
-	u32 lease;
+	u32 flags;
 	u64 token;
 	u64 word;
 	u64 dead_token;
@@ -160,11 +197,17 @@ struct chring_waiter {
 
 /**
  * struct chring_lock_view - what a lock is, and how it stands
- * @token: of the holder, or of the last one; 0 if there was none
- * @held_ns: since when the holder is known to be it, as a time span
+ * @token: the newest that was given; 0 if there was none
+ * @mine: what the handle that looks holds the lock by, or 0
+ * @held_ns: since when the holder, of several the first, is known to be it, as a
+ *	time span
  * @dead_token: of the holder that the news is of
- * @holder: its handle, to compare; NULL where nobody holds the lock
- * @tgid: process of the holder, with a reference; NULL where there is none
+ * @held: somebody holds the lock
+ * @shared: several do, or may
+ * @holders: how many do
+ * @slots: how many may; 0 where it is one alone, or as many as share it
+ * @tgid: process of the holder, of several the first, with a reference; NULL
+ *	where there is none
  * @handles: that are open
  * @waiters: who wait
  * @uid: owner
@@ -172,8 +215,8 @@ struct chring_waiter {
  * @mode: permissions
  * @ttl_ms: lease of holders that ask for none; 0 is none
  * @expiry: what becomes of them: enum chring_lease_expiry
- * @expires: the holder's lease runs, or has run out
- * @left_ns: time until it does
+ * @expires: a holder's lease runs, or has run out
+ * @left_ns: time until the first one does
  * @flags: CHRING_LOCK_FIFO, CHRING_LOCK_STRICT, CHRING_LOCK_STICKY,
  *	CHRING_LOCK_EAGER
  * @news: CHRING_NEWS_...
@@ -181,9 +224,13 @@ struct chring_waiter {
  */
 struct chring_lock_view {
 	u64 token;
+	u64 mine;
 	u64 held_ns;
 	u64 dead_token;
-	const struct chring_handle *holder;
+	bool held;
+	bool shared;
+	u32 holders;
+	u32 slots;
 	struct pid *tgid;
 	u32 handles;
 	u32 waiters;
@@ -199,7 +246,9 @@ struct chring_lock_view {
 	bool persistent;
 };
 
-void chring_lock_view(struct chring_lock *lock, struct chring_lock_view *view);
+void chring_lock_view(struct chring_lock *lock,
+		      const struct chring_handle *handle,
+		      struct chring_lock_view *view);
 void chring_lock_peek(struct chring_lock *lock, struct chring_lock_view *view);
 int chring_lock_acquire(struct chring_handle *handle, u32 flags, u32 ttl_ms,
 			ktime_t deadline, struct chring_grant *grant);

@@ -80,6 +80,7 @@ int chring_lock_new(struct chring_lockspace *space, const char *name,
 		.flags = changes->flags,
 		.ttl_ms = changes->ttl_ms,
 		.expiry = changes->expiry,
+		.slots = changes->slots,
 		.persistent = true,
 		.mode = changes->mode,
 		.uid = changes->uid,
@@ -124,6 +125,11 @@ static int lock_change_locked(struct chring_lock *lock,
 				    "discipline cannot change while the lock is open");
 		return -EBUSY;
 	}
+	if (lock->slots && changes->kinds & ~changes->flags) {
+		NL_SET_ERR_MSG_ATTR(extack, changes->kind_attr,
+				    "slots are given in order of arrival");
+		return -EINVAL;
+	}
 	lock->flags &= ~changes->kinds;
 	lock->flags |= changes->flags & changes->kinds;
 	chring_word_tell_flags_locked(lock);
@@ -150,7 +156,7 @@ static int lock_change_locked(struct chring_lock *lock,
  *
  * Context: may sleep; takes the lockspace's lock.
  * Return: 0; -ENOENT; -EPERM; -EBUSY where it must not be open for that;
- * -ENOMEM.
+ * -EINVAL where it has slots; -ENOMEM.
  */
 int chring_lock_set(struct chring_lockspace *space, const char *name,
 		    const struct chring_lock_changes *changes,

@@ -22,6 +22,7 @@ struct nlattr;
  * @set_expiry: @expiry is to change
  * @ttl_ms: lease of the holders, or 0
  * @expiry: what becomes of them then: enum chring_lease_expiry
+ * @slots: how many may hold a new lock at once, or 0
  * @uid_attr: where @uid came from, to point at in a refusal
  * @gid_attr: where @gid came from
  * @kind_attr: where @flags came from
@@ -37,6 +38,7 @@ struct chring_lock_changes {
 	bool set_expiry;
 	u32 ttl_ms;
 	u8 expiry;
+	u16 slots;
 	const struct nlattr *uid_attr;
 	const struct nlattr *gid_attr;
 	const struct nlattr *kind_attr;

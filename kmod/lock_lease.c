@@ -11,6 +11,10 @@
  * but have the work done that looks at the lock: so one that comes late finds
  * another token, or another deadline, and all it does is to set itself anew.
  *
+ * Of several who hold a lock at once each has its lease, in its handle, whose
+ * clock runs from when somebody wants the lock, or from its own acquisition where
+ * somebody did before. All have the one timer, which is set to the first end.
+ *
  * A holder that is to be killed has the lock until it is dead, and lets it go
  * as all the dead do (lock_owner.c). It must be one that the kernel itself gave
  * the lock to: whoever has the word mapped can write there that somebody else
@@ -29,6 +33,7 @@
 #include <net/net_namespace.h>
 
 #include "lock.h"
+#include "lock_holder.h"
 #include "lock_lease.h"
 #include "lock_queue.h"
 #include "lock_word.h"
@@ -70,7 +75,7 @@ int chring_lease_make(struct chring_lock *lock)
 	if (!lease)
 		return -ENOMEM;
 	lease->lock = lock;
-	lease->deadline = KTIME_MAX;
+	lease->term.deadline = KTIME_MAX;
 	hrtimer_init(&lease->timer, CLOCK_BOOTTIME, HRTIMER_MODE_ABS);
 	lease->timer.function = lease_timer;
 	INIT_WORK(&lease->work, lease_work);
@@ -104,33 +109,62 @@ void chring_lease_free(struct chring_lock *lock)
 /* What was of another holder is forgotten. */
 static void follow_holder(struct chring_lock *lock)
 {
-	u64 token = lock->holder ? chring_word_token_locked(lock) : 0;
 	struct chring_lease *lease = lock->lease;
+	u64 token = 0;
 
 	lockdep_assert_held(&lock->lock);
+	if (lock->holder && !lock->nr_shares)
+		token = chring_word_token_locked(lock);
 	if (lease->token == token)
 		return;
 	lease->token = token;
-	lease->given = false;
-	lease->asked_ms = 0;
-	lease->asked = 0;
-	lease->wanted = false;
-	lease->signalled = false;
-	lease->deadline = KTIME_MAX;
+	lease->term = (struct chring_term){ .deadline = KTIME_MAX };
+}
+
+/* The lease of one who holds its lock */
+static struct chring_term *term_of(struct chring_handle *handle)
+{
+	struct chring_lock *lock = handle->lock;
+
+	return lock->nr_shares ? &handle->term : &lock->lease->term;
+}
+
+/* The dead are about to let go; their process may be another program */
+static bool is_alive(const struct chring_handle *handle)
+{
+	return handle->owner && !chring_owner_is_dead(handle->owner);
+}
+
+/* Sets the timer to the first end of a lease. */
+static void set_timer(struct chring_lock *lock)
+{
+	ktime_t first = KTIME_MAX;
+	struct chring_handle *handle;
+
+	for (handle = lock->holder; handle;
+	     handle = chring_holder_next_locked(handle))
+		if (is_alive(handle))
+			first = min(first, term_of(handle)->deadline);
+	if (first != KTIME_MAX)
+		hrtimer_start(&lock->lease->timer, first, HRTIMER_MODE_ABS);
 }
 
 /**
  * chring_lease_begin_locked - a holder has a lease of its own
- * @lock: caller holds its lock; it has just been taken, and can have leases
- * @grant: what the holder asked for
+ * @handle: has just taken its lock, which can have leases; caller holds that's
+ *	lock
+ * @grant: what it asked for
  */
-void chring_lease_begin_locked(struct chring_lock *lock,
+void chring_lease_begin_locked(struct chring_handle *handle,
 			       const struct chring_grant *grant)
 {
-	follow_holder(lock);
-	lock->lease->given = true;
-	lock->lease->asked_ms = grant->ttl_ms;
-	lock->lease->asked = grant->lease;
+	struct chring_term *term;
+
+	follow_holder(handle->lock);
+	term = term_of(handle);
+	term->given = true;
+	term->asked_ms = grant->ttl_ms;
+	term->asked = grant->flags;
 }
 
 /**
@@ -139,72 +173,111 @@ void chring_lease_begin_locked(struct chring_lock *lock,
  */
 void chring_lease_want_locked(struct chring_lock *lock)
 {
+	struct chring_handle *handle;
+
 	follow_holder(lock);
-	lock->lease->wanted = true;
+	for (handle = lock->holder; handle;
+	     handle = chring_holder_next_locked(handle))
+		term_of(handle)->wanted = true;
+}
+
+/* Lets a holder's clock run, if it is to run by now, and says whether it did. */
+static bool start(struct chring_lock *lock, struct chring_term *term)
+{
+	u32 ttl_ms = min_not_zero(lock->lease->ttl_ms, term->asked_ms);
+
+	if (!ttl_ms || term->signalled || term->deadline != KTIME_MAX)
+		return false;
+	if (!lock->nr_waiters && !term->wanted &&
+	    !(lock->flags & CHRING_LOCK_EAGER) &&
+	    !(term->asked & CHRING_ACQUIRE_EAGER))
+		return false;
+	term->deadline = ktime_add_ms(ktime_get_boottime(), ttl_ms);
+	return true;
 }
 
 static bool can_kill(const struct chring_lease *lease)
 {
 	return lease->expiry != CHRING_LEASE_FENCE ||
-	       lease->asked & (CHRING_ACQUIRE_SIGNAL | CHRING_ACQUIRE_KILL);
+	       lease->term.asked & (CHRING_ACQUIRE_SIGNAL | CHRING_ACQUIRE_KILL);
 }
 
 /**
- * chring_lease_update_locked - let the clock run, if it is to run by now
+ * chring_lease_update_locked - let the clocks run that are to run by now
  * @lock: caller holds its lock; it can have leases
  *
  * Also says whose the word is.
  */
 void chring_lease_update_locked(struct chring_lock *lock)
 {
-	struct chring_lease *lease = lock->lease;
-	u32 ttl_ms;
+	struct chring_handle *handle;
+	bool started = false;
 
 	follow_holder(lock);
-	lock->kernels = can_kill(lease);
-	ttl_ms = min_not_zero(lease->ttl_ms, lease->asked_ms);
-	if (!lease->token || !ttl_ms || lease->signalled ||
-	    lease->deadline != KTIME_MAX)
-		return;
-	if (!lock->nr_waiters && !lease->wanted &&
-	    !(lock->flags & CHRING_LOCK_EAGER) &&
-	    !(lease->asked & CHRING_ACQUIRE_EAGER))
-		return;
-	lease->deadline = ktime_add_ms(ktime_get_boottime(), ttl_ms);
-	hrtimer_start(&lease->timer, lease->deadline, HRTIMER_MODE_ABS);
+	lock->kernels = can_kill(lock->lease);
+	for (handle = lock->holder; handle;
+	     handle = chring_holder_next_locked(handle))
+		started |= start(lock, term_of(handle));
+	if (started)
+		set_timer(lock);
 }
 
 /**
  * chring_lease_news_locked - what else befell a holder that has died
- * @lock: frozen; caller holds its lock; it can have leases
+ * @handle: holds its lock, which is frozen and can have leases; caller holds
+ *	that's lock
  *
  * Return: CHRING_NEWS_EXPIRED where it was told to, or 0.
  */
-u32 chring_lease_news_locked(struct chring_lock *lock)
+u32 chring_lease_news_locked(struct chring_handle *handle)
 {
-	follow_holder(lock);
-	return lock->lease->signalled ? CHRING_NEWS_EXPIRED : 0;
+	follow_holder(handle->lock);
+	return term_of(handle)->signalled ? CHRING_NEWS_EXPIRED : 0;
 }
 
 /**
- * chring_lease_view_locked - see how the lease stands
+ * chring_lease_left_locked - how much of a holder's lease is left
+ * @handle: holds its lock, which can have leases; caller holds that's lock
+ * @ns: set to it; 0 where it is being ended
+ *
+ * Return: whether it runs, or has run out.
+ */
+bool chring_lease_left_locked(struct chring_handle *handle, u64 *ns)
+{
+	struct chring_lock *lock = handle->lock;
+	const struct chring_term *term = term_of(handle);
+
+	lockdep_assert_held(&lock->lock);
+	*ns = 0;
+	if (!lock->nr_shares &&
+	    lock->lease->token != chring_word_token_locked(lock))
+		return false;
+	if (term->deadline != KTIME_MAX)
+		*ns = max(ktime_sub(term->deadline, ktime_get_boottime()), 0);
+	return term->signalled || term->deadline != KTIME_MAX;
+}
+
+/**
+ * chring_lease_view_locked - see how the leases stand
  * @lock: caller holds its lock; it can have leases
- * @view: what is of the lease is filled in
+ * @view: what is of the leases is filled in
  */
 void chring_lease_view_locked(struct chring_lock *lock,
 			      struct chring_lock_view *view)
 {
-	const struct chring_lease *lease = lock->lease;
+	struct chring_handle *handle;
+	u64 ns;
 
 	lockdep_assert_held(&lock->lock);
-	view->ttl_ms = lease->ttl_ms;
-	view->expiry = lease->expiry;
-	if (!lock->holder || lease->token != chring_word_token_locked(lock))
-		return;
-	view->expires = lease->signalled || lease->deadline != KTIME_MAX;
-	if (lease->deadline != KTIME_MAX)
-		view->left_ns = max(ktime_sub(lease->deadline,
-					      ktime_get_boottime()), 0);
+	view->ttl_ms = lock->lease->ttl_ms;
+	view->expiry = lock->lease->expiry;
+	for (handle = lock->holder; handle;
+	     handle = chring_holder_next_locked(handle)) {
+		if (!chring_lease_left_locked(handle, &ns))
+			continue;
+		view->left_ns = view->expires ? min(view->left_ns, ns) : ns;
+		view->expires = true;
+	}
 }
 
 /* ---- the end of a lease */
@@ -232,87 +305,96 @@ static bool owner_may_kill(const struct chring_lock *lock, struct pid *tgid)
 	return may;
 }
 
-static unsigned int expiry_of(const struct chring_lock *lock, struct pid *tgid)
+static unsigned int expiry_of(const struct chring_lock *lock,
+			      const struct chring_term *term, struct pid *tgid)
 {
-	const struct chring_lease *lease = lock->lease;
 	unsigned int agreed = CHRING_LEASE_FENCE;
 
 	/* Not one that the word names, nor, ever, init */
-	if (!lease->given || pid_nr(tgid) == 1)
+	if (!term->given || pid_nr(tgid) == 1)
 		return CHRING_LEASE_FENCE;
-	if (lease->asked & CHRING_ACQUIRE_KILL)
+	if (term->asked & CHRING_ACQUIRE_KILL)
 		agreed = CHRING_LEASE_KILL;
-	else if (lease->asked & CHRING_ACQUIRE_SIGNAL)
+	else if (term->asked & CHRING_ACQUIRE_SIGNAL)
 		agreed = CHRING_LEASE_SIGNAL;
 	/* A lock must not be a way to do more to others than they agreed to */
 	if (!owner_may_kill(lock, tgid))
 		return agreed;
-	return max_t(unsigned int, agreed, lease->expiry);
+	return max_t(unsigned int, agreed, lock->lease->expiry);
 }
 
-/* The holder's lease is over. Returns the signal that it is to be sent, or 0. */
-static int expire_locked(struct chring_lock *lock, struct chring_wakeup *wakeup)
+/* A holder's lease is over. Returns the signal that it is to be sent, or 0. */
+static int expire_locked(struct chring_handle *handle,
+			 struct chring_wakeup *wakeup)
 {
-	struct chring_lease *lease = lock->lease;
-	unsigned int expiry = expiry_of(lock, lock->holder->owner->tgid);
+	struct chring_lock *lock = handle->lock;
+	struct chring_term *term = term_of(handle);
+	unsigned int expiry = expiry_of(lock, term, handle->owner->tgid);
 
 	lockdep_assert_held(&lock->lock);
 	if (expiry == CHRING_LEASE_FENCE) {
-		chring_word_take_away_locked(lock, CHRING_NEWS_EXPIRED);
+		chring_holder_take_away_locked(handle, CHRING_NEWS_EXPIRED);
 		wakeup->poll = true;
 		return 0;
 	}
-	lease->deadline = KTIME_MAX;
-	if (expiry == CHRING_LEASE_KILL || lease->signalled) {
-		lease->signalled = true;
+	term->deadline = KTIME_MAX;
+	if (expiry == CHRING_LEASE_KILL || term->signalled) {
+		term->signalled = true;
 		return SIGKILL;
 	}
-	lease->signalled = true;
-	lease->deadline = ktime_add_ms(ktime_get_boottime(),
-				       READ_ONCE(grace_ms));
-	hrtimer_start(&lease->timer, lease->deadline, HRTIMER_MODE_ABS);
+	term->signalled = true;
+	term->deadline = ktime_add_ms(ktime_get_boottime(),
+				      READ_ONCE(grace_ms));
 	return SIGTERM;
 }
 
-/* Is it over? Where it is not yet, the timer is set anew. */
-static bool is_over_locked(struct chring_lock *lock)
+/* One whose lease is over. */
+static struct chring_handle *find_over_locked(struct chring_lock *lock)
 {
-	struct chring_lease *lease = lock->lease;
-	const struct chring_owner *owner;
+	ktime_t now = ktime_get_boottime();
+	struct chring_handle *handle;
 
 	follow_holder(lock);
-	if (lease->deadline == KTIME_MAX)
-		return false;
-	if (ktime_before(ktime_get_boottime(), lease->deadline)) {
-		hrtimer_start(&lease->timer, lease->deadline, HRTIMER_MODE_ABS);
-		return false;
+	for (handle = lock->holder; handle;
+	     handle = chring_holder_next_locked(handle))
+		if (is_alive(handle) &&
+		    !ktime_before(now, term_of(handle)->deadline))
+			return handle;
+	return NULL;
+}
+
+/* Ends one lease that is over. Returns whether there was one. */
+static bool end_one(struct chring_lock *lock)
+{
+	struct chring_wakeup wakeup = {};
+	struct chring_handle *over;
+	struct pid *tgid = NULL;
+	int signal = 0;
+
+	spin_lock(&lock->lock);
+	chring_word_freeze_locked(lock);
+	over = find_over_locked(lock);
+	if (over) {
+		tgid = get_pid(over->owner->tgid);
+		signal = expire_locked(over, &wakeup);
 	}
-	/* The dead are about to let go; their process may be another program */
-	owner = lock->holder->owner;
-	return owner && !chring_owner_is_dead(owner);
+	set_timer(lock);
+	chring_queue_settle(lock, &wakeup);
+	/* It wakes somebody, and so waits until the lock's lock is let go */
+	if (signal)
+		kill_pid(tgid, signal, 1);
+	put_pid(tgid);
+	return over;
 }
 
 /**
- * chring_lease_look - look whether the holder's lease is over
+ * chring_lease_look - look whose leases are over
  * @lock: caller has a reference, or is waited for; it can have leases
  *
  * Context: may sleep; takes the lock's lock.
  */
 void chring_lease_look(struct chring_lock *lock)
 {
-	struct chring_wakeup wakeup = {};
-	struct pid *tgid = NULL;
-	int signal = 0;
-
-	spin_lock(&lock->lock);
-	chring_word_freeze_locked(lock);
-	if (is_over_locked(lock)) {
-		tgid = get_pid(lock->holder->owner->tgid);
-		signal = expire_locked(lock, &wakeup);
-	}
-	chring_queue_settle(lock, &wakeup);
-	/* It wakes somebody, and so waits until the lock's lock is let go */
-	if (signal)
-		kill_pid(tgid, signal, 1);
-	put_pid(tgid);
+	while (end_one(lock))
+		cond_resched();
 }

@@ -7,9 +7,7 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
-struct chring_grant;
-struct chring_lock;
-struct chring_lock_view;
+#include "lock.h"
 
 /* What becomes of a holder whose lease is over; as enum chring_lock_expiry */
 enum chring_lease_expiry {
@@ -21,17 +19,12 @@ enum chring_lease_expiry {
 /**
  * struct chring_lease - the leases of one lock; the lock's lock protects it
  * @lock: the lock
- * @timer: runs out at @deadline, or earlier, at that of another holder
+ * @timer: runs out at the first deadline, or earlier, at that of one who is gone
  * @work: looks whether the lease is over
  * @ttl_ms: how long a holder may make others wait; 0: for ever
  * @expiry: what becomes of it then
- * @token: of the holder that all that follows is about; 0: there is none
- * @given: it has the lock from the kernel, not by the word
- * @asked_ms: what it asked for instead of @ttl_ms, if that is longer; or 0
- * @asked: CHRING_ACQUIRE_EAGER, CHRING_ACQUIRE_SIGNAL, CHRING_ACQUIRE_KILL
- * @wanted: somebody else tried to get the lock
- * @signalled: the holder was sent the signal that its lease is over
- * @deadline: when it is over, CLOCK_BOOTTIME; KTIME_MAX: the clock does not run
+ * @token: of the one holder that @term is about; 0: there is none
+ * @term: its lease; where several hold the lock their handles have them
  */
 struct chring_lease {
 	struct chring_lock *lock;
@@ -40,21 +33,17 @@ struct chring_lease {
 	u32 ttl_ms;
 	u8 expiry;
 	u64 token;
-	bool given;
-	u32 asked_ms;
-	u8 asked;
-	bool wanted;
-	bool signalled;
-	ktime_t deadline;
+	struct chring_term term;
 };
 
 int chring_lease_make(struct chring_lock *lock);
 void chring_lease_free(struct chring_lock *lock);
-void chring_lease_begin_locked(struct chring_lock *lock,
+void chring_lease_begin_locked(struct chring_handle *handle,
 			       const struct chring_grant *grant);
 void chring_lease_want_locked(struct chring_lock *lock);
 void chring_lease_update_locked(struct chring_lock *lock);
-u32 chring_lease_news_locked(struct chring_lock *lock);
+u32 chring_lease_news_locked(struct chring_handle *handle);
+bool chring_lease_left_locked(struct chring_handle *handle, u64 *ns);
 void chring_lease_view_locked(struct chring_lock *lock,
 			      struct chring_lock_view *view);
 void chring_lease_look(struct chring_lock *lock);

@@ -11,6 +11,7 @@
 #include <linux/sched/task.h>
 
 #include "lock.h"
+#include "lock_holder.h"
 #include "lock_lease.h"
 #include "lock_queue.h"
 #include "lock_word.h"
@@ -57,20 +58,24 @@ static struct chring_owner *disown_locked(struct chring_handle *handle)
 	return owner;
 }
 
-/* The lock is no longer the handle's, if it was: frozen, and not passed on. */
+/*
+ * The lock is no longer the handle's, if it was: frozen, and not passed on. Who
+ * only shared it has left nothing half done.
+ */
 static void let_go_locked(struct chring_handle *handle, bool died)
 {
 	struct chring_lock *lock = handle->lock;
+	u64 token = chring_holder_token_locked(handle);
 	u32 news = CHRING_NEWS_OWNER_DIED;
 
 	lockdep_assert_held(&lock->lock);
-	if (lock->holder != handle)
+	if (!token)
 		return;
 	if (lock->lease)
-		news |= chring_lease_news_locked(lock);
-	if (died)
-		chring_word_raise_locked(lock, news);
-	chring_word_clear_locked(lock);
+		news |= chring_lease_news_locked(handle);
+	if (died && (lock->slots || !lock->nr_shares))
+		chring_word_raise_locked(lock, news, token);
+	chring_holder_clear_locked(handle);
 }
 
 static void leave(struct chring_handle *handle, u32 id, bool died)
@@ -173,9 +178,9 @@ static void readopt_locked(struct chring_handle *handle,
 	handle->owner = owner;
 	handle->lost = false;
 	chring_owner_add(owner, &handle->owned);
-	if (lock->holder != handle)
+	if (!chring_holder_token_locked(handle))
 		return;
-	if (died || chring_queue_take_locked(handle, grant))
+	if (died || chring_holder_renew_locked(handle, grant))
 		let_go_locked(handle, died);
 }
 

@@ -27,6 +27,11 @@
  * its wake-up makes schedule() return at once, since the state was set before
  * (F). If it comes second, it finds the lock free. A waiter that gives up looks
  * again as it leaves the queue, and passes the nudge on.
+ *
+ * Who would share the lock, or have a slot of it, is never nudged: it is handed
+ * its share as soon as it is first and there is room. Those behind it who fit
+ * as well are served in the same way, one after the other, the lock being let go
+ * of in between to wake each; as newcomers queue, nobody can come before them.
  */
 
 #include <linux/moduleparam.h>
@@ -36,6 +41,7 @@
 #include <linux/timekeeping.h>
 
 #include "lock.h"
+#include "lock_holder.h"
 #include "lock_lease.h"
 #include "lock_queue.h"
 #include "lock_word.h"
@@ -45,15 +51,8 @@ static unsigned int handoff_us = 1000;
 module_param(handoff_us, uint, 0644);
 MODULE_PARM_DESC(handoff_us, "Wait after which an adaptive lock is handed over");
 
-/**
- * chring_queue_unlock - thaw a lock, let go of it, and wake who is to be woken
- * @lock: frozen; caller holds its lock, and a reference
- * @wakeup: what has come of it
- *
- * Context: process, with no other lock that the woken could
- * want; releases the lock's lock.
- */
-void chring_queue_unlock(struct chring_lock *lock, struct chring_wakeup *wakeup)
+static void unlock_and_wake(struct chring_lock *lock,
+			    struct chring_wakeup *wakeup)
 	__releases(&lock->lock)
 {
 	u32 raised = lock->raised;
@@ -73,6 +72,28 @@ void chring_queue_unlock(struct chring_lock *lock, struct chring_wakeup *wakeup)
 					   EPOLLPRI | EPOLLERR | EPOLLHUP);
 	if (raised)
 		chring_notify_lock_news(lock, raised, token);
+}
+
+/**
+ * chring_queue_unlock - thaw a lock, let go of it, and wake who is to be woken
+ * @lock: frozen; caller holds its lock, and a reference
+ * @wakeup: what has come of it
+ *
+ * Context: may sleep, with no other lock that the woken could
+ * want; releases the lock's lock.
+ */
+void chring_queue_unlock(struct chring_lock *lock, struct chring_wakeup *wakeup)
+	__releases(&lock->lock)
+{
+	unlock_and_wake(lock, wakeup);
+	while (wakeup->more) {
+		cond_resched();
+		*wakeup = (struct chring_wakeup){};
+		spin_lock(&lock->lock);
+		chring_word_freeze_locked(lock);
+		chring_queue_pass_on_locked(lock, wakeup);
+		unlock_and_wake(lock, wakeup);
+	}
 }
 
 /**
@@ -168,38 +189,19 @@ int chring_queue_status(const struct chring_waiter *waiter)
 	return smp_load_acquire(&waiter->status);
 }
 
-/**
- * chring_queue_take_locked - make a handle the holder
- * @handle: caller holds its lock's lock; that is frozen, and nobody's
- * @grant: filled in
- *
- * Return: 0; -EOVERFLOW, and nothing is changed.
- */
-int chring_queue_take_locked(struct chring_handle *handle,
-			     struct chring_grant *grant)
-{
-	struct chring_lock *lock = handle->lock;
-	int err;
-
-	err = chring_word_take_locked(lock, handle, handle->id);
-	if (err)
-		return err;
-	handle->lost = false;
-	if (lock->lease)
-		chring_lease_begin_locked(lock, grant);
-	grant->token = chring_word_token_locked(lock);
-	grant->word = lock->seen;
-	grant->news = lock->news;
-	grant->dead_token = lock->news ? lock->dead_token : 0;
-	if (!(lock->flags & CHRING_LOCK_STICKY))
-		lock->news = 0;
-	return 0;
-}
-
 static void nudge(struct chring_waiter *waiter, struct chring_wakeup *wakeup)
 {
 	waiter->nudged = true;
 	wakeup->nudged = true;
+}
+
+/* Is a waiter handed the lock, or does it try its luck against newcomers? */
+static bool is_due(const struct chring_lock *lock,
+		   const struct chring_waiter *waiter)
+{
+	return lock->flags & CHRING_LOCK_FIFO || lock->news ||
+	       chring_holder_shares_locked(waiter) ||
+	       chring_queue_is_overdue(waiter);
 }
 
 /**
@@ -207,28 +209,29 @@ static void nudge(struct chring_waiter *waiter, struct chring_wakeup *wakeup)
  * @lock: frozen; caller holds its lock
  * @wakeup: gets who is to be woken
  *
- * Of a lock that nobody holds, the first waiter becomes the holder, or is
- * nudged.
+ * Where there is room for the first waiter it becomes the holder, or one of them,
+ * or is nudged.
  */
 void chring_queue_pass_on_locked(struct chring_lock *lock,
 				 struct chring_wakeup *wakeup)
 {
 	struct chring_waiter *first = chring_queue_first_locked(lock);
 
-	if (lock->holder)
-		return;
-	if (lock->news)
+	/* Of one holder alone news come from the one before, and it was told */
+	if (lock->news && (!lock->holder || lock->nr_shares))
 		wakeup->poll = true;
-	if (!first || wakeup->task)
+	if (!first || wakeup->task || !chring_holder_fits_locked(first))
 		return;
 	wakeup->task = get_task_struct(first->task);
 	/* Where there are no more tokens, it is to learn that by itself */
-	if ((lock->flags & CHRING_LOCK_FIFO || lock->news ||
-	     chring_queue_is_overdue(first)) &&
-	    !chring_queue_take_locked(first->handle, first->grant))
-		chring_queue_finish_locked(lock, first, 1);
-	else
+	if (!is_due(lock, first) ||
+	    chring_holder_take_locked(first->handle, first->grant)) {
 		nudge(first, wakeup);
+		return;
+	}
+	chring_queue_finish_locked(lock, first, 1);
+	first = chring_queue_first_locked(lock);
+	wakeup->more = first && chring_holder_fits_locked(first);
 }
 
 /**

@@ -4,8 +4,6 @@
 
 #include <linux/types.h>
 
-struct chring_grant;
-struct chring_handle;
 struct chring_lock;
 struct chring_waiter;
 struct task_struct;
@@ -14,11 +12,13 @@ struct task_struct;
  * struct chring_wakeup - what is to be done once a lock's lock is let go
  * @task: to be woken, with a reference; or NULL
  * @nudged: @task was not handed the lock, but is to have a look
+ * @more: there is room for the next waiter as well
  * @poll: something happened that handles' poll() tells of
  */
 struct chring_wakeup {
 	struct task_struct *task;
 	bool nudged;
+	bool more;
 	bool poll;
 };
 
@@ -35,8 +35,6 @@ void chring_queue_remove_locked(struct chring_lock *lock,
 void chring_queue_finish_locked(struct chring_lock *lock,
 				struct chring_waiter *waiter, int status);
 int chring_queue_status(const struct chring_waiter *waiter);
-int chring_queue_take_locked(struct chring_handle *handle,
-			     struct chring_grant *grant);
 void chring_queue_pass_on_locked(struct chring_lock *lock,
 				 struct chring_wakeup *wakeup);
 void chring_queue_settle(struct chring_lock *lock, struct chring_wakeup *wakeup)

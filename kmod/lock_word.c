@@ -9,7 +9,8 @@
  * what can be true is believed of it:
  *
  * - seq neither falls, nor rises faster than compare-and-swaps can make it;
- * - owner is a live handle of this lock, and the same as long as seq is.
+ * - owner is a live handle of this lock, and the same as long as seq is; nobody
+ *   where several hold the lock, which is the kernel's all the while.
  *
  * As long as nobody has mapped the lock, or once its word was found corrupt,
  * seen and holder are all there is.
@@ -59,7 +60,7 @@ static struct chring_lock_info *map_info(const struct chring_lock_map *map)
 }
 
 /* Is the word's in the mapped page? */
-static bool is_shared(const struct chring_lock *lock)
+static bool is_mapped(const struct chring_lock *lock)
 {
 	return lock->map && !(lock->flags & CHRING_LOCK_STRICT);
 }
@@ -119,15 +120,17 @@ u64 chring_word_token_locked(const struct chring_lock *lock)
 /**
  * chring_word_raise_locked - have the next holder told
  * @lock: caller holds its lock
- * @news: CHRING_NEWS_..., of the holder that there is, or of the last one
+ * @news: CHRING_NEWS_..., of a holder that there is, or of the last one
+ * @dead_token: that one's
  */
-void chring_word_raise_locked(struct chring_lock *lock, u32 news)
+void chring_word_raise_locked(struct chring_lock *lock, u32 news,
+			      u64 dead_token)
 {
 	lockdep_assert_held(&lock->lock);
 	/* What a holder was told is not what befell it in turn */
 	lock->raised |= lock->holder ? news : news & ~lock->news;
 	lock->news |= news;
-	lock->dead_token = chring_word_token_locked(lock);
+	lock->dead_token = dead_token;
 }
 
 /**
@@ -174,6 +177,19 @@ static void see(struct chring_lock *lock, u64 word,
 		lock->since = ktime_get_coarse_ns();
 }
 
+static void be_corrupt(struct chring_lock *lock)
+{
+	chring_word_raise_locked(lock, CHRING_NEWS_CORRUPT,
+				 chring_word_token_locked(lock));
+}
+
+/* Those who hold the lock at once do so whatever the word says */
+static void be_nobodys(struct chring_lock *lock)
+{
+	if (!lock->nr_shares)
+		chring_word_clear_locked(lock);
+}
+
 /* Makes of what the word says what is so. */
 static void believe(struct chring_lock *lock, u64 word)
 {
@@ -185,19 +201,24 @@ static void believe(struct chring_lock *lock, u64 word)
 	if (word == lock->seen)
 		return;
 	if (!is_plausible(lock, seq)) {
-		chring_word_raise_locked(lock, CHRING_NEWS_CORRUPT);
-		chring_word_clear_locked(lock);
+		be_corrupt(lock);
+		be_nobodys(lock);
 		lock->flags |= CHRING_LOCK_STRICT;
 		chring_word_tell_flags_locked(lock);
 		return;
 	}
-	if (id && seq != chring_word_seq(lock->seen))
-		holder = chring_lockspace_handle_locked(lock, id);
 	if (seq != chring_word_seq(lock->seen))
 		lock->taken = true;
+	if (lock->nr_shares) {
+		lock->seen = chring_word(seq, 0);
+		be_corrupt(lock);
+		return;
+	}
+	if (id && seq != chring_word_seq(lock->seen))
+		holder = chring_lockspace_handle_locked(lock, id);
 	see(lock, chring_word(seq, holder ? id : 0), holder);
 	if (id && !holder)
-		chring_word_raise_locked(lock, CHRING_NEWS_CORRUPT);
+		be_corrupt(lock);
 }
 
 /**
@@ -211,7 +232,7 @@ void chring_word_freeze_locked(struct chring_lock *lock)
 {
 	lockdep_assert_held(&lock->lock);
 	/* (B) orders against all of the caller's, pairs with cmpxchgs */
-	if (is_shared(lock))
+	if (is_mapped(lock))
 		believe(lock, atomic64_fetch_or(CHRING_LOCK_WAITERS |
 						CHRING_LOCK_KERNEL,
 						map_word(lock->map)));
@@ -232,10 +253,11 @@ void chring_word_thaw_locked(struct chring_lock *lock, bool nudged)
 	if (lock->nr_waiters && !nudged)
 		flags |= CHRING_LOCK_WAITERS;
 	/* While somebody is told of it, too: it is there after a release */
-	if (lock->news || lock->kernels || lock->flags & CHRING_LOCK_EAGER)
+	if (lock->news || lock->nr_shares || lock->kernels ||
+	    lock->flags & CHRING_LOCK_EAGER)
 		flags |= CHRING_LOCK_KERNEL;
 	/* Those who still look at a corrupt word are to ask the kernel */
-	if (!is_shared(lock))
+	if (!is_mapped(lock))
 		atomic64_set(map_word(lock->map),
 			     CHRING_LOCK_WAITERS | CHRING_LOCK_KERNEL);
 	else
@@ -246,8 +268,8 @@ void chring_word_thaw_locked(struct chring_lock *lock, bool nudged)
 /**
  * chring_word_take_locked - make a handle the holder, by the next token
  * @lock: frozen; caller holds its lock
- * @handle: the new holder
- * @id: what names it in the word
+ * @handle: the new holder; of several the first
+ * @id: what names it in the word; 0 for one of several
  *
  * Return: 0; -EOVERFLOW where there are no more tokens, nothing is changed.
  */
@@ -281,19 +303,6 @@ void chring_word_clear_locked(struct chring_lock *lock)
 {
 	lockdep_assert_held(&lock->lock);
 	see(lock, chring_word(chring_word_seq(lock->seen), 0), NULL);
-}
-
-/**
- * chring_word_take_away_locked - the holder has lost the lock
- * @lock: frozen, and held by somebody; caller holds its lock
- * @news: CHRING_NEWS_..., why
- */
-void chring_word_take_away_locked(struct chring_lock *lock, u32 news)
-{
-	lockdep_assert_held(&lock->lock);
-	lock->holder->lost = true;
-	chring_word_raise_locked(lock, news);
-	chring_word_clear_locked(lock);
 }
 
 static void map_free(struct chring_lock_map *map)

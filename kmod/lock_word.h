@@ -47,13 +47,13 @@ void chring_word_start(struct chring_lock *lock, u64 first);
 u64 chring_word_token_locked(const struct chring_lock *lock);
 
 void chring_word_tell_flags_locked(struct chring_lock *lock);
-void chring_word_raise_locked(struct chring_lock *lock, u32 news);
+void chring_word_raise_locked(struct chring_lock *lock, u32 news,
+			      u64 dead_token);
 void chring_word_freeze_locked(struct chring_lock *lock);
 void chring_word_thaw_locked(struct chring_lock *lock, bool nudged);
 int chring_word_take_locked(struct chring_lock *lock,
 			    struct chring_handle *handle, u32 id);
 void chring_word_clear_locked(struct chring_lock *lock);
-void chring_word_take_away_locked(struct chring_lock *lock, u32 news);
 
 int chring_word_map(struct chring_lock *lock);
 void chring_word_unmap(struct chring_lock *lock);

@@ -23,32 +23,39 @@
 #include "lockdev.h"
 #include "lockspace.h"
 
-/* An argument of a size of its own; to begin with each is as large as it is here. */
-static noinline int get_sized_arg(void *arg, size_t size, void __user *user)
+/* As they were in the first version; the others are as large as they are here. */
+#define FIRST_OPEN	offsetofend(struct chring_lock_open, lock_flags)
+#define FIRST_STAT	offsetofend(struct chring_lock_stat, lock_flags)
+
+/* An argument of a size of its own. */
+static noinline int get_sized_arg(void *arg, size_t size, size_t first,
+				  void __user *user)
 {
 	u32 given;
 	int err;
 
 	if (get_user(given, (u32 __user *)user))
 		return -EFAULT;
-	if (given < size)
+	if (given < first)
 		return -EINVAL;
 	if (given > PAGE_SIZE)
 		return -E2BIG;
 	err = copy_struct_from_user(arg, size, user, given);
-	return err ?: given;
+	return err ?: min_t(size_t, given, size);
 }
 
 /*
- * Takes an argument, and returns its size, or an error. Most callers were
+ * Takes an argument, and returns how much of it is the caller's, at most as much
+ * as there is here, or an error. Most callers were
  * compiled with the size that it has here, and one copy will do; inline, as
  * copies of a size that the compiler knows need no check against the stack.
  */
-static __always_inline int get_arg(void *arg, size_t size, void __user *user)
+static __always_inline int get_arg(void *arg, size_t size, size_t first,
+				   void __user *user)
 {
 	if (!copy_from_user(arg, user, size) && *(u32 *)arg == size)
 		return size;
-	return get_sized_arg(arg, size, user);
+	return get_sized_arg(arg, size, first, user);
 }
 
 static __always_inline int put_arg(void __user *user, const void *arg,
@@ -78,12 +85,12 @@ static long handle_acquire(struct chring_handle *handle, void __user *user)
 	struct chring_grant grant;
 	int err;
 
-	err = get_arg(&arg, sizeof(arg), user);
+	err = get_arg(&arg, sizeof(arg), sizeof(arg), user);
 	if (err < 0)
 		return err;
 	if (arg.flags & ~(CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_SELF |
 			  CHRING_ACQUIRE_EAGER | CHRING_ACQUIRE_SIGNAL |
-			  CHRING_ACQUIRE_KILL) ||
+			  CHRING_ACQUIRE_KILL | CHRING_ACQUIRE_SHARED) ||
 	    arg.deadline < 0)
 		return -EINVAL;
 	err = chring_lock_acquire(handle, arg.flags, arg.ttl_ms,
@@ -105,7 +112,7 @@ static long handle_release(struct chring_handle *handle, void __user *user)
 	struct chring_lock_release arg;
 	int err;
 
-	err = get_arg(&arg, sizeof(arg), user);
+	err = get_arg(&arg, sizeof(arg), sizeof(arg), user);
 	if (err < 0)
 		return err;
 	if (arg.flags)
@@ -118,7 +125,7 @@ static long handle_consistent(struct chring_handle *handle, void __user *user)
 	struct chring_lock_consistent arg;
 	int err;
 
-	err = get_arg(&arg, sizeof(arg), user);
+	err = get_arg(&arg, sizeof(arg), sizeof(arg), user);
 	if (err < 0)
 		return err;
 	if (arg.flags)
@@ -129,14 +136,14 @@ static long handle_consistent(struct chring_handle *handle, void __user *user)
 static long handle_stat(struct chring_handle *handle, void __user *user)
 {
 	struct chring_lock_stat arg, stat = {};
-	int err;
+	int size, err;
 
-	err = get_arg(&arg, sizeof(arg), user);
-	if (err < 0)
-		return err;
+	size = get_arg(&arg, sizeof(arg), FIRST_STAT, user);
+	if (size < 0)
+		return size;
 	stat.size = arg.size;
 	err = chring_handle_stat(handle, &stat);
-	return err ?: put_arg(user, &stat, sizeof(stat));
+	return err ?: put_arg(user, &stat, size);
 }
 
 static long handle_adopt(struct chring_handle *handle, void __user *user)
@@ -145,7 +152,7 @@ static long handle_adopt(struct chring_handle *handle, void __user *user)
 	struct chring_grant grant = {};
 	int err;
 
-	err = get_arg(&arg, sizeof(arg), user);
+	err = get_arg(&arg, sizeof(arg), sizeof(arg), user);
 	if (err < 0)
 		return err;
 	if (arg.flags)
@@ -220,9 +227,11 @@ static int get_lock_args(struct chring_lock_args *args, char *name,
 
 	if (arg->flags & ~(kinds | CHRING_OPEN_CREATE | CHRING_OPEN_EXCLUSIVE))
 		return -EINVAL;
-	if (!(arg->flags & CHRING_OPEN_CREATE) && (arg->flags || arg->mode))
+	if (!(arg->flags & CHRING_OPEN_CREATE) &&
+	    (arg->flags || arg->mode || arg->slots))
 		return -EINVAL;
-	if (arg->mode & ~CHRING_ACCESS_MODES)
+	if (arg->mode & ~CHRING_ACCESS_MODES ||
+	    arg->slots > CHRING_LOCK_SLOTS_MAX || arg->pad)
 		return -EINVAL;
 	if (!arg->name_len || arg->name_len > CHRING_LOCK_NAME_MAX)
 		return -EINVAL;
@@ -236,12 +245,13 @@ static int get_lock_args(struct chring_lock_args *args, char *name,
 	args->create = arg->flags & CHRING_OPEN_CREATE;
 	args->exclusive = arg->flags & CHRING_OPEN_EXCLUSIVE;
 	args->mode = arg->mode;
+	args->slots = arg->slots;
 	current_fsuid_fsgid(&args->uid, &args->gid);
 	return 0;
 }
 
 static int install(struct chring_handle *handle, struct chring_lock_open *arg,
-		   void __user *user)
+		   size_t size, void __user *user)
 {
 	struct file *file;
 	int fd, err;
@@ -259,7 +269,8 @@ static int install(struct chring_handle *handle, struct chring_lock_open *arg,
 	}
 	arg->id = handle->id;
 	arg->lock_flags = handle->lock->flags;
-	err = put_arg(user, arg, sizeof(*arg));
+	arg->slots = handle->lock->slots;
+	err = put_arg(user, arg, size);
 	if (err) {
 		put_unused_fd(fd);
 		fput(file);
@@ -275,18 +286,18 @@ static long device_open(void __user *user)
 	struct chring_lock_args args = {};
 	struct chring_lock_open arg;
 	struct chring_handle *handle;
-	int err;
+	int size, err;
 
-	err = get_arg(&arg, sizeof(arg), user);
-	if (err < 0)
-		return err;
+	size = get_arg(&arg, sizeof(arg), FIRST_OPEN, user);
+	if (size < 0)
+		return size;
 	err = get_lock_args(&args, name, &arg);
 	if (err)
 		return err;
 	handle = chring_handle_open(current->nsproxy->net_ns, &args);
 	if (IS_ERR(handle))
 		return PTR_ERR(handle);
-	return install(handle, &arg, user);
+	return install(handle, &arg, size, user);
 }
 
 static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

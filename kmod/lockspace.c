@@ -151,6 +151,10 @@ static struct chring_lock *lock_alloc(struct chring_lockspace *space,
 	memcpy(lock->name, args->name, len + 1);
 	lock->space = space;
 	lock->flags = args->flags;
+	lock->slots = args->slots;
+	/* The word cannot say who has them; and they are given in order */
+	if (lock->slots)
+		lock->flags |= CHRING_LOCK_STRICT | CHRING_LOCK_FIFO;
 	lock->persistent = args->persistent;
 	lock->mode = args->mode ?: DEFAULT_MODE;
 	lock->uid = args->uid;

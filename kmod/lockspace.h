@@ -43,6 +43,7 @@ struct chring_lockspace {
  * @create: make it where it is not there
  * @ttl_ms: lease of its holders, or 0
  * @expiry: what becomes of them then: enum chring_lease_expiry
+ * @slots: how many may hold it at once, or 0
  * @exclusive: it must not be there
  * @persistent: it outlives its handles
  * @mode: permissions, 0 for the default
@@ -54,6 +55,7 @@ struct chring_lock_args {
 	u8 flags;
 	u8 expiry;
 	u32 ttl_ms;
+	u16 slots;
 	bool create;
 	bool exclusive;
 	bool persistent;

@@ -7,6 +7,7 @@
 #include <uapi/linux/chring.h>
 
 #include "lock.h"
+#include "lock_holder.h"
 #include "lock_lease.h"
 #include "message_lock.h"
 
@@ -48,6 +49,8 @@ static int put_settings(struct sk_buff *skb, const struct chring_lock *lock,
 	     nla_put_flag(skb, CHRING_A_LOCK_STRICT)) ||
 	    (view->flags & CHRING_LOCK_STICKY &&
 	     nla_put_flag(skb, CHRING_A_LOCK_STICKY)) ||
+	    (view->slots &&
+	     nla_put_u32(skb, CHRING_A_LOCK_SLOTS, view->slots)) ||
 	    (view->persistent && nla_put_flag(skb, CHRING_A_LOCK_PERSISTENT)))
 		return -EMSGSIZE;
 	return 0;
@@ -84,12 +87,35 @@ static int put_state(struct sk_buff *skb, const struct chring_lock_view *view,
 	    (view->news &&
 	     nla_put_uint(skb, CHRING_A_LOCK_DEAD_TOKEN, view->dead_token)))
 		return -EMSGSIZE;
-	if (!view->holder)
+	if (!view->held)
 		return 0;
 	if (nla_put_flag(skb, CHRING_A_LOCK_HELD) ||
+	    nla_put_u32(skb, CHRING_A_LOCK_HOLDERS, view->holders) ||
+	    (view->shared && nla_put_flag(skb, CHRING_A_LOCK_SHARED)) ||
 	    nla_put_uint(skb, CHRING_A_LOCK_HELD_NS, view->held_ns) ||
 	    (ns && view->tgid && put_process(skb, view->tgid, ns)))
 		return -EMSGSIZE;
+	return 0;
+}
+
+static int put_holder(struct sk_buff *skb,
+		      const struct chring_holder_view *view,
+		      struct pid_namespace *ns)
+{
+	struct nlattr *nest;
+
+	nest = nla_nest_start(skb, CHRING_A_LOCK_HOLDER);
+	if (!nest)
+		return -EMSGSIZE;
+	if (nla_put_uint(skb, CHRING_A_LOCK_TOKEN, view->token) ||
+	    nla_put_uint(skb, CHRING_A_LOCK_HELD_NS, view->held_ns) ||
+	    (view->expires &&
+	     nla_put_uint(skb, CHRING_A_LOCK_LEASE_NS, view->left_ns)) ||
+	    (view->tgid && put_process(skb, view->tgid, ns))) {
+		nla_nest_cancel(skb, nest);
+		return -EMSGSIZE;
+	}
+	nla_nest_end(skb, nest);
 	return 0;
 }
 
@@ -110,4 +136,30 @@ int chring_put_lock(struct sk_buff *skb, const struct chring_lock *lock,
 {
 	return put_settings(skb, lock, view, user_ns) ?: put_leases(skb, view) ?:
 	       put_state(skb, view, pid_ns);
+}
+
+/**
+ * chring_put_lock_holders - put into a message who holds a lock
+ * @skb: the message
+ * @lock: caller has a reference, or its lockspace's lock
+ * @pid_ns: whose processes the reader sees
+ *
+ * Context: process; takes the lock's lock.
+ * Return: 0, or -EMSGSIZE.
+ */
+int chring_put_lock_holders(struct sk_buff *skb, struct chring_lock *lock,
+			    struct pid_namespace *pid_ns)
+{
+	struct chring_holder_view views[CHRING_HOLDERS_SHOWN];
+	unsigned int nr, i;
+	int err = 0;
+
+	spin_lock(&lock->lock);
+	nr = chring_holder_views_locked(lock, views);
+	spin_unlock(&lock->lock);
+	for (i = 0; i < nr; i++) {
+		err = err ?: put_holder(skb, &views[i], pid_ns);
+		put_pid(views[i].tgid);
+	}
+	return err;
 }

@@ -12,5 +12,7 @@ int chring_put_lock(struct sk_buff *skb, const struct chring_lock *lock,
 		    const struct chring_lock_view *view,
 		    struct user_namespace *user_ns,
 		    struct pid_namespace *pid_ns);
+int chring_put_lock_holders(struct sk_buff *skb, struct chring_lock *lock,
+			    struct pid_namespace *pid_ns);
 
 #endif /* CHRING_MESSAGE_LOCK_H */

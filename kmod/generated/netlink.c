@@ -47,6 +47,11 @@ static const struct netlink_range_validation chring_a_lookup_remote_port_range =
 	.max	= 65535ULL,
 };
 
+static const struct netlink_range_validation chring_a_lock_slots_range = {
+	.min	= 1ULL,
+	.max	= 65535ULL,
+};
+
 /* Common nested types */
 const struct nla_policy chring_replica_nl_policy[CHRING_A_REPLICA_GIVES + 1] = {
 	[CHRING_A_REPLICA_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
@@ -163,7 +168,7 @@ static const struct nla_policy chring_lookup_nl_policy[CHRING_A_LOOKUP_PAYLOAD +
 };
 
 /* CHRING_CMD_LOCK_NEW - do */
-static const struct nla_policy chring_lock_new_nl_policy[CHRING_A_LOCK_EAGER + 1] = {
+static const struct nla_policy chring_lock_new_nl_policy[CHRING_A_LOCK_SLOTS + 1] = {
 	[CHRING_A_LOCK_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
 	[CHRING_A_LOCK_MODE] = { .type = NLA_U32, },
 	[CHRING_A_LOCK_UID] = { .type = NLA_U32, },
@@ -174,6 +179,7 @@ static const struct nla_policy chring_lock_new_nl_policy[CHRING_A_LOCK_EAGER + 1
 	[CHRING_A_LOCK_TTL_MS] = { .type = NLA_U32, },
 	[CHRING_A_LOCK_EXPIRY] = NLA_POLICY_MAX(NLA_U32, 2),
 	[CHRING_A_LOCK_EAGER] = { .type = NLA_FLAG, },
+	[CHRING_A_LOCK_SLOTS] = NLA_POLICY_FULL_RANGE(NLA_U32, &chring_a_lock_slots_range),
 };
 
 /* CHRING_CMD_LOCK_SET - do */
@@ -292,7 +298,7 @@ static const struct genl_split_ops chring_nl_ops[] = {
 		.cmd		= CHRING_CMD_LOCK_NEW,
 		.doit		= chring_nl_lock_new_doit,
 		.policy		= chring_lock_new_nl_policy,
-		.maxattr	= CHRING_A_LOCK_EAGER,
+		.maxattr	= CHRING_A_LOCK_SLOTS,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 	{

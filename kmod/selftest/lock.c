@@ -372,26 +372,26 @@ static bool __init test_lease(struct lock_test *t)
 	lease->ttl_ms = 3600 * MSEC_PER_SEC;
 	passed = EXPECT(user_take(t, t->a)) &&
 		 EXPECT((chring_lease_look(t->lock), is(t, seq + 1, t->a, 0, 0, 0))) &&
-		 EXPECT(lease->deadline == KTIME_MAX) &&
+		 EXPECT(lease->term.deadline == KTIME_MAX) &&
 		 EXPECT(try_acquire(t->b, &got) == -EBUSY) &&
-		 EXPECT(lease->deadline != KTIME_MAX) &&
+		 EXPECT(lease->term.deadline != KTIME_MAX) &&
 		 EXPECT((chring_lease_look(t->lock), is(t, seq + 1, t->a, 0, 0, 0)));
 	/* Of the last holder the kernel hears nothing */
-	lease->deadline = 0;
+	lease->term.deadline = 0;
 	passed = passed && EXPECT(user_release(t, t->a, seq + 1)) &&
 		 EXPECT(user_take(t, t->a)) &&
 		 EXPECT((chring_lease_look(t->lock), is(t, seq + 2, t->a, 0, 0, 0))) &&
-		 EXPECT(lease->deadline == KTIME_MAX && !t->a->lost);
+		 EXPECT(lease->term.deadline == KTIME_MAX && !t->a->lost);
 	if (!passed)
 		return false;
 	enqueue(t, 0, false);
-	lease->deadline = 0;
+	lease->term.deadline = 0;
 	chring_lease_look(t->lock);
 	passed = EXPECT(is(t, seq + 3, t->b, 0, 0, 0)) &&
 		 EXPECT(t->waiter[0].status == 1 && t->a->lost) &&
 		 EXPECT(t->grant[0].news == expired) &&
 		 EXPECT(t->grant[0].dead_token == t->grant[0].token - 1) &&
-		 EXPECT(lease->deadline == KTIME_MAX) &&
+		 EXPECT(lease->term.deadline == KTIME_MAX) &&
 		 EXPECT(!user_release(t, t->a, seq + 2)) &&
 		 EXPECT(!chring_lock_release(t->b, t->grant[0].token)) &&
 		 EXPECT(is(t, seq + 3, NULL, 0, 0, 0));
@@ -408,7 +408,7 @@ static bool __init test_word_kills_nobody(struct lock_test *t, u64 seq)
 	if (!EXPECT(try_acquire(t->a, &got) == -EBUSY) ||
 	    !EXPECT(is(t, seq + 1, t->b, 0, 0, K)))
 		return false;
-	t->lock->lease->deadline = 0;
+	t->lock->lease->term.deadline = 0;
 	chring_lease_look(t->lock);
 	/* With news for somebody the lock would stay */
 	return EXPECT(is(t, seq + 1, NULL, 0, CHRING_NEWS_EXPIRED, K)) &&
@@ -465,9 +465,9 @@ static bool __init test_eager_lease(struct lock_test *t)
 	    !EXPECT(!chring_lock_acquire(t->a, CHRING_ACQUIRE_TRY | eager,
 					 3600 * MSEC_PER_SEC, 0, &got)) ||
 	    !EXPECT(is(t, seq + 1, t->a, 0, 0, k)) ||
-	    !EXPECT(t->lock->lease->deadline != KTIME_MAX))
+	    !EXPECT(t->lock->lease->term.deadline != KTIME_MAX))
 		return false;
-	t->lock->lease->deadline = 0;
+	t->lock->lease->term.deadline = 0;
 	chring_lease_look(t->lock);
 	return EXPECT(is(t, seq + 1, NULL, 0, expired, K)) &&
 	       EXPECT(t->a->lost) &&
@@ -475,7 +475,7 @@ static bool __init test_eager_lease(struct lock_test *t)
 	       EXPECT(!try_acquire(t->b, &got)) &&
 	       EXPECT(got.news == expired && got.dead_token == got.token - 1) &&
 	       EXPECT(is(t, seq + 2, t->b, 0, 0, k)) &&
-	       EXPECT(t->lock->lease->deadline == KTIME_MAX) &&
+	       EXPECT(t->lock->lease->term.deadline == KTIME_MAX) &&
 	       EXPECT(!chring_lock_release(t->b, got.token)) &&
 	       EXPECT(is(t, seq + 2, NULL, 0, 0, k));
 }
@@ -666,6 +666,112 @@ static bool __init test_tokens_of_a_name(struct lock_test *t)
 	return EXPECT(!IS_ERR(t->b));
 }
 
+/* Several hold it: the full state, and the word as user space sees it */
+static bool __init is_shared(const struct lock_test *t, u64 seq, u16 nr,
+			     const struct chring_handle *first, u32 waiters,
+			     u64 flags)
+{
+	const struct chring_lock *lock = t->lock;
+
+	if (lock->nr_shares == nr && lock->holder == first &&
+	    lock->seen == chring_word(seq, 0) && lock->nr_waiters == waiters &&
+	    (lock->flags & CHRING_LOCK_STRICT ||
+	     atomic64_read(word_of(t)) == (chring_word(seq, 0) | K | flags)))
+		return true;
+	pr_err("shares %u, should be %u; seen %llx, should be %llx; waiters %u, %u\n",
+	       lock->nr_shares, nr, lock->seen, chring_word(seq, 0),
+	       lock->nr_waiters, waiters);
+	return false;
+}
+
+static int __init try_shared(struct chring_handle *handle,
+			     struct chring_grant *grant)
+{
+	return chring_lock_acquire(handle,
+				   CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_SHARED, 0,
+				   0, grant);
+}
+
+/* Who comes after one that wants it alone waits for that. */
+static bool __init test_shared(struct lock_test *t)
+{
+	struct chring_grant got, other;
+	u64 seq = seq_of(t);
+	bool passed;
+
+	passed = EXPECT(!try_shared(t->a, &got)) &&
+		 EXPECT(is_shared(t, seq + 1, 1, t->a, 0, 0)) &&
+		 EXPECT(got.token == t->a->token && got.token == token_of(t)) &&
+		 EXPECT(got.word == CHRING_LOCK_NO_WORD) &&
+		 EXPECT(try_shared(t->a, &other) == -EBUSY) &&
+		 EXPECT(!try_shared(t->b, &other)) &&
+		 EXPECT(is_shared(t, seq + 2, 2, t->a, 0, 0)) &&
+		 EXPECT(chring_lock_release(t->a, other.token) == -ESTALE) &&
+		 EXPECT(!chring_lock_release(t->a, got.token)) &&
+		 EXPECT(is_shared(t, seq + 2, 1, t->b, 0, 0)) &&
+		 EXPECT(!try_shared(t->a, &got)) &&
+		 EXPECT(!chring_lock_release(t->b, other.token)) &&
+		 EXPECT(is_shared(t, seq + 3, 1, t->a, 0, 0));
+	if (!passed)
+		return false;
+	t->grant[1].flags = CHRING_ACQUIRE_SHARED;
+	enqueue(t, 0, true);
+	enqueue(t, 1, true);
+	passed = EXPECT(is_shared(t, seq + 3, 1, t->a, 2, W)) &&
+		 EXPECT(try_shared(t->b, &other) == -EBUSY) &&
+		 EXPECT(!chring_lock_release(t->a, got.token)) &&
+		 EXPECT(is(t, seq + 4, t->b, 1, 0, W)) &&
+		 EXPECT(!chring_lock_release(t->b, t->grant[0].token)) &&
+		 EXPECT(is_shared(t, seq + 5, 1, t->b, 0, 0)) &&
+		 EXPECT(t->waiter[0].status == 1 && t->waiter[1].status == 1) &&
+		 EXPECT(!chring_lock_release(t->b, t->grant[1].token)) &&
+		 EXPECT(is(t, seq + 5, NULL, 0, 0, 0));
+	dequeue(t, 0);
+	dequeue(t, 1);
+	return passed;
+}
+
+/* All lose it; who only shared it leaves no news as it dies. */
+static bool __init test_shared_loss(struct lock_test *t)
+{
+	u32 broken = CHRING_NEWS_BROKEN;
+	struct chring_grant got, other;
+	u64 seq = seq_of(t);
+
+	return EXPECT(!try_shared(t->a, &got)) &&
+	       EXPECT(!try_shared(t->b, &other)) &&
+	       EXPECT(!chring_lock_break(t->lock)) &&
+	       EXPECT(t->a->lost && t->b->lost) &&
+	       EXPECT(is(t, seq + 2, NULL, 0, broken, K)) &&
+	       EXPECT(chring_lock_release(t->a, got.token) == -ESTALE) &&
+	       EXPECT(!try_shared(t->a, &got)) &&
+	       EXPECT(got.news == broken && got.dead_token == other.token) &&
+	       EXPECT(!try_shared(t->b, &other) && !other.news) &&
+	       EXPECT((chring_lock_owner_died(t->a, t->a->owner), true)) &&
+	       EXPECT(is_shared(t, seq + 4, 1, t->b, 0, 0)) &&
+	       EXPECT(!t->lock->news) &&
+	       EXPECT(!chring_lock_release(t->b, other.token)) &&
+	       EXPECT(is(t, seq + 4, NULL, 0, 0, 0));
+}
+
+/* What is scribbled on the word is no holder's, and told. */
+static bool __init test_shared_garbage(struct lock_test *t)
+{
+	struct chring_grant got, next;
+	u64 seq = seq_of(t);
+
+	if (!EXPECT(!try_shared(t->a, &got)))
+		return false;
+	atomic64_set(word_of(t), chring_word(seq + 2, t->b->id));
+	return EXPECT(chring_lock_release(t->b, got.token + 1) == -ESTALE) &&
+	       EXPECT(is_shared(t, seq + 2, 1, t->a, 0, 0)) &&
+	       EXPECT(!chring_lock_release(t->a, got.token)) &&
+	       EXPECT(!try_acquire(t->b, &next)) &&
+	       EXPECT(next.news == CHRING_NEWS_CORRUPT) &&
+	       EXPECT(is(t, seq + 3, t->b, 0, 0, 0)) &&
+	       EXPECT(!chring_lock_release(t->b, next.token));
+}
+
 struct lock_case {
 	bool (*test)(struct lock_test *t);
 	u8 flags;
@@ -691,6 +797,12 @@ static const struct lock_case tests[] __initconst = {
 	{ test_lease, CHRING_LOCK_FIFO },
 	{ test_lease_that_kills, 0 },
 	{ test_lease_that_kills, CHRING_LOCK_FIFO },
+	{ test_shared, 0 },
+	{ test_shared, CHRING_LOCK_FIFO },
+	{ test_shared, CHRING_LOCK_STRICT },
+	{ test_shared_loss, 0 },
+	{ test_shared_loss, CHRING_LOCK_FIFO | CHRING_LOCK_STRICT },
+	{ test_shared_garbage, 0 },
 	{ test_eager_lease, 0 },
 	{ test_eager_lease, CHRING_LOCK_EAGER },
 	{ test_close, 0 },

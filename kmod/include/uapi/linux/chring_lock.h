@@ -43,6 +43,9 @@
 #define CHRING_LOCK_SEQ_SHIFT	28
 #define CHRING_LOCK_SEQ_MAX	0xfffffffffULL
 
+/* No word is like this: what an acquisition that others may share is told. */
+#define CHRING_LOCK_NO_WORD	0xffffffffffffffffULL
+
 /*
  * A token is epoch << CHRING_LOCK_EPOCH_SHIFT | seq: it rises with each
  * acquisition of a lock of a name, also where the lock is made anew.
@@ -77,6 +80,9 @@ struct chring_lock_info {
 #define CHRING_LOCK_STICKY	0x4U	/* news stay until CONSISTENT */
 #define CHRING_LOCK_EAGER	0x8U	/* leases run from the start; by name only */
 
+/* As many may have a lock with slots at once, or share another */
+#define CHRING_LOCK_SLOTS_MAX	65535
+
 /* Flags of CHRING_IOC_OPEN besides */
 #define CHRING_OPEN_CREATE	0x100U	/* make it where it is not there */
 #define CHRING_OPEN_EXCLUSIVE	0x200U	/* with CREATE: -EEXIST if it is */
@@ -93,6 +99,11 @@ struct chring_lock_info {
  *	acquiring needs, reading is for CHRING_IOC_STAT and listings; 0 is 0600
  * @id: set to the handle's id
  * @lock_flags: set to what the lock is
+ * @slots: with CREATE, how many may hold it at once, one slot each, at most
+ *	CHRING_LOCK_SLOTS_MAX: such a lock is CHRING_LOCK_STRICT and
+ *	CHRING_LOCK_FIFO. 0 is a lock that one holds alone, or some share. Set to
+ *	what the lock is
+ * @pad: 0
  *
  * Returns the handle, a close-on-exec descriptor; -EACCES where the lock's mode
  * lets the caller neither read nor write. A lock that was made so lives as long
@@ -106,6 +117,8 @@ struct chring_lock_open {
 	__u32 mode;
 	__u32 id;
 	__u32 lock_flags;
+	__u32 slots;
+	__u32 pad;
 };
 
 /* News of what befell the lock since its last holder took it */
@@ -124,6 +137,7 @@ struct chring_lock_open {
 #define CHRING_ACQUIRE_EAGER	0x4U
 #define CHRING_ACQUIRE_SIGNAL	0x8U
 #define CHRING_ACQUIRE_KILL	0x10U
+#define CHRING_ACQUIRE_SHARED	0x20U	/* with others that want no more */
 
 #define CHRING_DEADLINE_NONE	0x7fffffffffffffffLL
 
@@ -134,7 +148,7 @@ struct chring_lock_open {
  * @deadline: absolute, CLOCK_MONOTONIC, ns, at least 0; CHRING_DEADLINE_NONE
  * @token: set to the token of this acquisition
  * @word: set to the word that was stored, without flags: what a release by
- *	compare-and-swap expects
+ *	compare-and-swap expects; CHRING_LOCK_NO_WORD where there is none
  * @dead_token: set to the last holder's token where there is news, or 0
  * @news: set to CHRING_NEWS_...; told once, or, where the lock is
  *	CHRING_LOCK_STICKY, to each holder until one says CHRING_IOC_CONSISTENT
@@ -144,7 +158,10 @@ struct chring_lock_open {
  * -EBUSY, -ETIMEDOUT, -EINTR (or restarted, with the same deadline); -EACCES
  * where the lock's mode did not let the handle's opener write; -EDEADLK where
  * the handle holds the lock already, and the process has no other thread that
- * could release it.
+ * could release it; -EINVAL with CHRING_ACQUIRE_SHARED for a lock with slots.
+ *
+ * A handle holds its lock once: who wants to share it with another thread, or to
+ * have several slots, has a handle for each.
  */
 struct chring_lock_acquire {
 	__u32 size;
@@ -190,20 +207,25 @@ struct chring_lock_consistent {
 #define CHRING_STAT_HELD	0x1U	/* somebody holds the lock */
 #define CHRING_STAT_MINE	0x2U	/* this handle does */
 #define CHRING_STAT_LOST	0x4U	/* it was taken from this handle */
+#define CHRING_STAT_SHARED	0x8U	/* others may hold it at the same time */
 
 /**
  * struct chring_lock_stat - argument of CHRING_IOC_STAT
  * @size: of this
  * @flags: set to CHRING_STAT_...
- * @token: set to that of the holder, or of the last one; 0 if there was none
+ * @token: set to that of the holder, or of the last one; 0 if there was none.
+ *	Where several hold the lock, to this handle's, or to the newest
  * @held_ns: set to the time since the kernel has known that the holder holds
  *	it: a holder that took it by the word is known from the first waiter or
- *	question on
+ *	question on. Where several do, to that of this handle, or of the first
  * @pid: set to the holder's process id as the caller sees it, 0 if it does not,
- *	or the lock's mode did not let the handle's opener read
+ *	or the lock's mode did not let the handle's opener read; where several
+ *	hold the lock, as of @held_ns
  * @waiters: set to the number of those who wait
  * @news: set to what the next holder will be told
  * @lock_flags: set to what the lock is
+ * @holders: set to the number of those who hold it
+ * @slots: set to the number of those who may, in a lock with slots; 0 in others
  */
 struct chring_lock_stat {
 	__u32 size;
@@ -214,6 +236,8 @@ struct chring_lock_stat {
 	__u32 waiters;
 	__u32 news;
 	__u32 lock_flags;
+	__u32 holders;
+	__u32 slots;
 };
 
 /**
