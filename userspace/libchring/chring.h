@@ -870,6 +870,9 @@ const char *chring_replica_state_name(uint32_t state);
 #define CHRING_LOCK_EXCLUSIVE	0x200U	/* it must not be there */
 #define CHRING_LOCK_ANY_THREAD	0x10000U	/* any thread may release */
 
+/* Most slots that a lock can have. */
+#define CHRING_LOCK_SLOTS_MAX	65535
+
 /* What befell the lock since its last holder acquired it. */
 #define CHRING_NEWS_OWNER_DIED	0x1U	/* that holder died with it */
 #define CHRING_NEWS_BROKEN	0x2U	/* it was taken from it */
@@ -885,6 +888,9 @@ const char *chring_replica_state_name(uint32_t state);
 #define CHRING_LEASE_SIGNAL	0x8U	/* SIGTERM, and SIGKILL a little later */
 #define CHRING_LEASE_KILL	0x10U	/* SIGKILL */
 
+/* The same function: hold it with others that want no more. */
+#define CHRING_LOCK_SHARED	0x20U
+
 /* What becomes of a holder whose lease is over. */
 enum {
 	CHRING_EXPIRY_FENCE,		/* the lock is taken from it */
@@ -894,6 +900,27 @@ enum {
 
 /* In place of what a lock is to be: as it is, or the default. */
 #define CHRING_LOCK_KEEP	((uint32_t)-1)
+
+/* So many of those who hold a lock at once are told one by one. */
+#define CHRING_HOLDERS_SHOWN 16
+
+/**
+ * struct chring_lock_holder - one of those who hold a lock at once
+ * @pid: its process, as the caller sees it; 0 where it does not
+ * @command: name of that process, or ""
+ * @token: what it holds the lock by
+ * @held_ns: for how long
+ * @expires: its lease runs, or has run out
+ * @lease_ns: time until it does
+ */
+struct chring_lock_holder {
+	pid_t pid;
+	char command[32];
+	uint64_t token;
+	uint64_t held_ns;
+	bool expires;
+	uint64_t lease_ns;
+};
 
 /**
  * struct chring_lock_status - what the kernel tells of a lock
@@ -905,9 +932,11 @@ enum {
  * @group: its group
  * @persistent: stays without handles
  * @held: somebody holds it
- * @pid: process that does, as the caller sees it; 0 where it does not
+ * @pid: process that does, as the caller sees it; 0 where it does not. Of several
+ *	the one that has held it longest
  * @command: name of that process, or ""
- * @token: of the holder, or of the last one; 0 if there was none
+ * @token: of the holder, or of the last one; 0 if there was none. Of several the
+ *	newest
  * @held_ns: how long the kernel has known that it is held: a holder that did
  *	not have to wait is known when somebody waits, or asks
  * @waiters: how many acquisitions wait
@@ -917,8 +946,15 @@ enum {
  * @dead_token: where there is @news, of the holder that it is of
  * @ttl_ms: lease of holders that asked for none shorter, in ms; 0 is none
  * @expiry: CHRING_EXPIRY_..., what becomes of them then
- * @expires: the holder's lease runs, or has run out
- * @lease_ns: time until it does
+ * @expires: a holder's lease runs, or has run out
+ * @lease_ns: time until the first one does
+ * @slots: how many may hold it at once, each one slot; 0 where one holds it alone,
+ *	or some share it
+ * @holders: how many hold it
+ * @shared: more may, beside those
+ * @shown: how many of them are in @holder: none where one holds the lock alone,
+ *	and none in events
+ * @holder: who they are, in the order of their tokens
  */
 struct chring_lock_status {
 	char name[CHRING_NAME_MAX + 1];
@@ -940,6 +976,11 @@ struct chring_lock_status {
 	uint32_t expiry;
 	bool expires;
 	uint64_t lease_ns;
+	uint32_t slots;
+	uint32_t holders;
+	bool shared;
+	uint32_t shown;
+	struct chring_lock_holder holder[CHRING_HOLDERS_SHOWN];
 };
 
 /**
@@ -954,6 +995,9 @@ struct chring_lock_status {
  * @ttl_ms: lease of its holders, in ms, 0 for none, or CHRING_LOCK_KEEP; by
  *	default there is none
  * @expiry: CHRING_EXPIRY_..., or CHRING_LOCK_KEEP; by default CHRING_EXPIRY_FENCE
+ * @slots: how many may hold a new lock at once, at most CHRING_LOCK_SLOTS_MAX; 0
+ *	for one that is held alone, or shared. A lock with slots is fifo and strict.
+ *	chring_lock_set() takes 0 only
  */
 struct chring_lock_request {
 	const char *name;
@@ -963,6 +1007,7 @@ struct chring_lock_request {
 	gid_t group;
 	uint32_t ttl_ms;
 	uint32_t expiry;
+	uint32_t slots;
 };
 
 /* What to be told of, in chring_subscribe(). */
@@ -1133,6 +1178,27 @@ int chring_lock_open(struct chring_lock **lock, const char *name,
 		     unsigned int flags, mode_t mode);
 
 /**
+ * chring_lock_open_slots - open a lock that several may hold at once
+ * @lock: as of chring_lock_open()
+ * @name: as of chring_lock_open()
+ * @slots: with CHRING_LOCK_CREATE, how many may hold a new lock at once, at most
+ *	CHRING_LOCK_SLOTS_MAX: a lock that is there has what it has; 0 otherwise
+ * @flags: as of chring_lock_open()
+ * @mode: as of chring_lock_open()
+ *
+ * Each acquisition has one of the slots, until it is released, or its process
+ * dies: then that slot is free again, and no other. It is a counting semaphore
+ * that no crash puts out of count. The slots are given in order of arrival
+ * (CHRING_LOCK_FIFO), and all is the kernel's (CHRING_LOCK_STRICT).
+ *
+ * A handle has one slot at a time; who needs more has more handles.
+ *
+ * Return: as chring_lock_open().
+ */
+int chring_lock_open_slots(struct chring_lock **lock, const char *name,
+			   uint32_t slots, unsigned int flags, mode_t mode);
+
+/**
  * chring_lock_adopt - make a handle of another process this one's
  * @lock: set to the handle, to be closed with chring_lock_close(); untouched
  *	where this fails
@@ -1202,7 +1268,8 @@ int chring_lock_acquire_until(struct chring_lock *lock,
  * chring_lock_acquire_leased - acquire a lock for some time
  * @lock: the handle
  * @ttl_ms: for how long others may be made to wait, in ms; 0 is as the lock has it
- * @flags: CHRING_LEASE_... bits, or 0
+ * @flags: CHRING_LEASE_... bits, and CHRING_LOCK_SHARED for what
+ *	chring_lock_acquire_shared() does; or 0
  * @deadline: as of chring_lock_acquire_until()
  *
  * The lease runs from when somebody else first wants the lock, so that until then
@@ -1223,6 +1290,37 @@ int chring_lock_acquire_until(struct chring_lock *lock,
 int chring_lock_acquire_leased(struct chring_lock *lock, uint32_t ttl_ms,
 			       unsigned int flags,
 			       const struct timespec *deadline);
+
+/**
+ * chring_lock_acquire_shared - hold a lock with others that share it
+ * @lock: the handle
+ * @deadline: as of chring_lock_acquire_until()
+ *
+ * While some share a lock nobody holds it alone, as chring_lock_acquire() would
+ * have it. They wait for their turn in order of arrival: those that are next to
+ * each other in the queue get it together, and who comes while somebody waits to
+ * have it alone waits behind that one. So nobody starves.
+ *
+ * A handle holds its lock once: threads that are to share it at the same time have
+ * a handle each. It cannot go over from one to the other either: release it, and
+ * acquire it anew. Each share has its own token, which is greater than that of
+ * whoever held the lock alone before, and less than that of the next who does. Who
+ * dies with a share is no news to the next holder.
+ *
+ * The kernel is asked even where nobody contends.
+ *
+ * Return: as chring_lock_acquire_until(); -EINVAL for a lock that has slots.
+ */
+int chring_lock_acquire_shared(struct chring_lock *lock,
+			       const struct timespec *deadline);
+
+/**
+ * chring_lock_try_shared - share a lock that nobody holds alone, or waits for
+ * @lock: the handle
+ *
+ * Return: as chring_lock_acquire_shared(), and -EBUSY.
+ */
+int chring_lock_try_shared(struct chring_lock *lock);
 
 /**
  * chring_lock_release - release a lock
@@ -1382,7 +1480,7 @@ int chring_lock_dump(struct chring *chring, struct chring_lock_status **locks,
 int chring_lock_del(struct chring *chring, const char *name);
 
 /**
- * chring_lock_break - take a lock from its holder
+ * chring_lock_break - take a lock from its holder, or from all of them
  * @chring: an open handle of the family
  * @name: the lock
  *

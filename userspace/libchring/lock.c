@@ -21,7 +21,8 @@
 /* They go to the kernel as they come. */
 #if (CHRING_LEASE_EAGER ^ CHRING_ACQUIRE_EAGER) | \
 	(CHRING_LEASE_SIGNAL ^ CHRING_ACQUIRE_SIGNAL) | \
-	(CHRING_LEASE_KILL ^ CHRING_ACQUIRE_KILL)
+	(CHRING_LEASE_KILL ^ CHRING_ACQUIRE_KILL) | \
+	(CHRING_LOCK_SHARED ^ CHRING_ACQUIRE_SHARED)
 #error "flags of leases"
 #endif
 
@@ -84,6 +85,7 @@ struct binding {
 struct chring_lock {
 	struct binding *binding;
 	unsigned int flags;
+	uint32_t slots;
 	mode_t mode;
 	char name[];
 };
@@ -181,6 +183,7 @@ static int open_handle(const struct chring_lock *lock, unsigned int flags,
 		.name		= (uintptr_t)lock->name,
 		.name_len	= strlen(lock->name),
 		.mode		= flags & CHRING_LOCK_CREATE ? lock->mode : 0,
+		.slots		= lock->slots,
 	};
 	int device;
 	int fd;
@@ -335,8 +338,9 @@ static int bind_here(struct chring_lock *lock, struct binding **bound_to)
 	return 0;
 }
 
-CHRING_EXPORT int chring_lock_open(struct chring_lock **lock, const char *name,
-				   unsigned int flags, mode_t mode)
+CHRING_EXPORT int chring_lock_open_slots(struct chring_lock **lock,
+					 const char *name, uint32_t slots,
+					 unsigned int flags, mode_t mode)
 {
 	size_t size = strlen(name) + 1;
 	struct chring_lock *made;
@@ -350,6 +354,7 @@ CHRING_EXPORT int chring_lock_open(struct chring_lock **lock, const char *name,
 		return -ENOMEM;
 	memcpy(made->name, name, size);
 	made->flags = flags;
+	made->slots = slots;
 	made->mode = mode;
 
 	ret = bind_handle(made, flags & ~CHRING_LOCK_ANY_THREAD,
@@ -361,6 +366,12 @@ CHRING_EXPORT int chring_lock_open(struct chring_lock **lock, const char *name,
 	made->flags &= ~CHRING_LOCK_EXCLUSIVE;
 	*lock = made;
 	return 0;
+}
+
+CHRING_EXPORT int chring_lock_open(struct chring_lock **lock, const char *name,
+				   unsigned int flags, mode_t mode)
+{
+	return chring_lock_open_slots(lock, name, 0, flags, mode);
 }
 
 CHRING_EXPORT void chring_lock_shutdown(const struct chring_lock *lock)
@@ -676,7 +687,7 @@ CHRING_EXPORT int chring_lock_acquire_leased(struct chring_lock *lock,
 
 	if (!deadline_of(time, &deadline) ||
 	    flags & ~(CHRING_LEASE_EAGER | CHRING_LEASE_SIGNAL |
-		      CHRING_LEASE_KILL))
+		      CHRING_LEASE_KILL | CHRING_LOCK_SHARED))
 		return -EINVAL;
 	ret = bind_here(lock, &binding);
 	if (ret < 0)
@@ -684,6 +695,25 @@ CHRING_EXPORT int chring_lock_acquire_leased(struct chring_lock *lock,
 	if (!(lock->flags & CHRING_LOCK_ANY_THREAD) && thread_holds(binding))
 		return -EDEADLK;
 	return acquire_by_kernel(binding, flags, deadline, ttl_ms);
+}
+
+CHRING_EXPORT int chring_lock_acquire_shared(struct chring_lock *lock,
+					     const struct timespec *time)
+{
+	return chring_lock_acquire_leased(lock, 0, CHRING_LOCK_SHARED, time);
+}
+
+CHRING_EXPORT int chring_lock_try_shared(struct chring_lock *lock)
+{
+	struct binding *binding;
+	int ret;
+
+	ret = bind_here(lock, &binding);
+	if (ret < 0)
+		return ret;
+	return acquire_by_kernel(binding,
+				 CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_SHARED,
+				 CHRING_DEADLINE_NONE, 0);
 }
 
 /* A holder that is dead is the kernel's to find: "busy" is its word, always. */

@@ -53,7 +53,7 @@ static int send_request(struct chring *chring, int cmd,
 	int ret;
 
 	ret = lock_request(chring, &msg, cmd, request->name,
-			   8 * nla_total_size(sizeof(uint32_t)));
+			   9 * nla_total_size(sizeof(uint32_t)));
 	if (ret < 0)
 		return ret;
 	if (put_flags(msg, request->flags) < 0 ||
@@ -61,7 +61,9 @@ static int send_request(struct chring *chring, int cmd,
 	    put_unless_kept(msg, CHRING_A_LOCK_UID, request->owner) < 0 ||
 	    put_unless_kept(msg, CHRING_A_LOCK_GID, request->group) < 0 ||
 	    put_unless_kept(msg, CHRING_A_LOCK_TTL_MS, request->ttl_ms) < 0 ||
-	    put_unless_kept(msg, CHRING_A_LOCK_EXPIRY, request->expiry) < 0) {
+	    put_unless_kept(msg, CHRING_A_LOCK_EXPIRY, request->expiry) < 0 ||
+	    (request->slots &&
+	     nla_put_u32(msg, CHRING_A_LOCK_SLOTS, request->slots) < 0)) {
 		nlmsg_free(msg);
 		return chring_fail_nomem(chring);
 	}
@@ -114,6 +116,45 @@ static void take_command(const struct nlattr *attr, char *command, size_t size)
 	command[length] = '\0';
 }
 
+static int take_holder(struct chring *chring, struct nlattr *nest,
+		       struct chring_lock_holder *holder)
+{
+	struct nlattr *attrs[CHRING_A_LOCK_MAX + 1];
+	int ret;
+
+	ret = chring_parse_nest(chring, nest, attrs, CHRING_A_LOCK_MAX);
+	if (ret < 0)
+		return ret;
+	holder->pid = chring_get_uint(attrs[CHRING_A_LOCK_PID]);
+	take_command(attrs[CHRING_A_LOCK_COMM], holder->command,
+		     sizeof(holder->command));
+	holder->token = chring_get_uint(attrs[CHRING_A_LOCK_TOKEN]);
+	holder->held_ns = chring_get_uint(attrs[CHRING_A_LOCK_HELD_NS]);
+	holder->expires = attrs[CHRING_A_LOCK_LEASE_NS];
+	holder->lease_ns = chring_get_uint(attrs[CHRING_A_LOCK_LEASE_NS]);
+	return 0;
+}
+
+/* Those of a lock that several may hold, of whom the message tells one by one. */
+static int take_holders(struct chring *chring, struct nlmsghdr *reply,
+			struct chring_lock_status *lock)
+{
+	struct nlattr *attr;
+	int left;
+	int ret;
+
+	nlmsg_for_each_attr(attr, reply, GENL_HDRLEN, left) {
+		if (nla_type(attr) != CHRING_A_LOCK_HOLDER ||
+		    lock->shown == CHRING_HOLDERS_SHOWN)
+			continue;
+		ret = take_holder(chring, attr, &lock->holder[lock->shown]);
+		if (ret < 0)
+			return ret;
+		lock->shown++;
+	}
+	return 0;
+}
+
 static int parse_lock(struct chring *chring, struct nlmsghdr *reply,
 		      struct chring_lock_status *lock)
 {
@@ -154,7 +195,10 @@ static int parse_lock(struct chring *chring, struct nlmsghdr *reply,
 	lock->expiry = chring_get_uint(attrs[CHRING_A_LOCK_EXPIRY]);
 	lock->expires = attrs[CHRING_A_LOCK_LEASE_NS];
 	lock->lease_ns = chring_get_uint(attrs[CHRING_A_LOCK_LEASE_NS]);
-	return 0;
+	lock->slots = chring_get_uint(attrs[CHRING_A_LOCK_SLOTS]);
+	lock->holders = chring_get_uint(attrs[CHRING_A_LOCK_HOLDERS]);
+	lock->shared = attrs[CHRING_A_LOCK_SHARED];
+	return take_holders(chring, reply, lock);
 }
 
 /* A chring_reply_fn that fills a struct chring_lock_status, all zeroes. */
