@@ -67,9 +67,13 @@ static bool take_lease(struct args *args, struct chring_lock_request *request,
 }
 
 /* What only a new lock can be told to be. */
-static bool take_kind(struct args *args, uint32_t *kinds)
+static bool take_kind(struct args *args, struct chring_lock_request *request,
+		      uint32_t *kinds, enum status *status)
 {
-	if (take_word(args, "strict"))
+	if (take_word(args, "slots"))
+		*status = next_number(args, "slots", 1, CHRING_LOCK_SLOTS_MAX,
+				      &request->slots);
+	else if (take_word(args, "strict"))
 		*kinds |= CHRING_LOCK_STRICT;
 	else if (take_word(args, "sticky"))
 		*kinds |= CHRING_LOCK_STICKY;
@@ -92,19 +96,20 @@ static enum status parse_request(struct args *args, bool is_new,
 	request->group = CHRING_LOCK_KEEP;
 	request->ttl_ms = CHRING_LOCK_KEEP;
 	request->expiry = CHRING_LOCK_KEEP;
+	request->slots = 0;
 	status = next_word(args, "NAME", &request->name);
 	while (!status && args->left) {
 		if (take_permission(args, request, &status) ||
 		    take_order(args, request) ||
 		    take_lease(args, request, &status) ||
-		    (is_new && take_kind(args, &kinds)))
+		    (is_new && take_kind(args, request, &kinds, &status)))
 			continue;
 		status = no_more_words(args);
 	}
 	if (request->flags != CHRING_LOCK_KEEP)
 		request->flags |= kinds;
 	else if (kinds)
-		request->flags = kinds;
+		request->flags = kinds | (request->slots ? CHRING_LOCK_FIFO : 0);
 	return status;
 }
 
@@ -219,6 +224,9 @@ static void print_holder(const struct chring_lock_status *lock)
 {
 	output_word(OUTPUT_TEXT, NULL, lock->held ? "held" : "free");
 	output_bool(OUTPUT_JSON, "held", lock->held);
+	output_bool(OUTPUT_JSON, "shared", lock->shared);
+	output_number(lock->shared ? OUTPUT_BOTH : OUTPUT_JSON, "holders",
+		      lock->holders);
 	if (lock->pid) {
 		output_number(OUTPUT_BOTH, "pid", lock->pid);
 		output_string(OUTPUT_BOTH, "comm", lock->command);
@@ -290,16 +298,45 @@ void lock_values(const struct chring_lock_status *lock)
 	output_number(OUTPUT_BOTH, "uid", lock->owner);
 	output_number(OUTPUT_BOTH, "gid", lock->group);
 	print_leases(lock);
+	output_number(lock->slots ? OUTPUT_BOTH : OUTPUT_JSON, "slots",
+		      lock->slots);
 	output_number(OUTPUT_BOTH, "handles", lock->handles);
 	output_break();
 	print_holder(lock);
 	print_news(lock);
 }
 
-static void print_lock(const struct chring_lock_status *lock)
+static void print_one_holder(const struct chring_lock_holder *holder)
 {
 	output_object_begin();
+	output_word(OUTPUT_TEXT, NULL, "holder");
+	if (holder->pid) {
+		output_number(OUTPUT_BOTH, "pid", holder->pid);
+		output_string(OUTPUT_BOTH, "comm", holder->command);
+	}
+	output_number(OUTPUT_TEXT, "seconds", holder->held_ns / NSEC_PER_SEC);
+	output_number(OUTPUT_JSON, "held-ns", holder->held_ns);
+	output_number(OUTPUT_BOTH, "token", holder->token);
+	if (holder->expires) {
+		output_number(OUTPUT_TEXT, "seconds-left",
+			      holder->lease_ns / NSEC_PER_SEC);
+		output_number(OUTPUT_JSON, "lease-ns", holder->lease_ns);
+	}
+	output_object_end();
+}
+
+static void print_lock(const struct chring_lock_status *lock)
+{
+	uint32_t i;
+
+	output_object_begin();
 	lock_values(lock);
+	if (lock->shown)
+		output_array_begin("holder");
+	for (i = 0; i < lock->shown; i++)
+		print_one_holder(&lock->holder[i]);
+	if (lock->shown)
+		output_array_end();
 	output_object_end();
 }
 

@@ -15,6 +15,8 @@
 struct job {
 	const char *name;
 	char **words;
+	bool is_shared;
+	uint32_t slots;		/* of the lock, where it is made; or 0 */
 	bool has_timeout;
 	uint64_t timeout;	/* ns */
 	uint32_t ttl;		/* ms, or 0 */
@@ -49,7 +51,13 @@ static enum status parse_job(struct args *args, struct job *job)
 	job->loss_signal = SIGTERM;
 	status = next_word(args, "NAME", &job->name);
 	while (!status && !take_word(args, "--")) {
-		if (take_word(args, "timeout")) {
+		if (take_word(args, "shared")) {
+			job->is_shared = true;
+		} else if (take_word(args, "slots")) {
+			status = next_number(args, "slots", 1,
+					     CHRING_LOCK_SLOTS_MAX,
+					     &job->slots);
+		} else if (take_word(args, "timeout")) {
 			status = next_duration(args, "timeout", &job->timeout);
 			job->has_timeout = true;
 		} else if (take_word(args, "ttl")) {
@@ -60,22 +68,28 @@ static enum status parse_job(struct args *args, struct job *job)
 			status = no_such_option(args);
 		}
 	}
+	if (!status && job->is_shared && job->slots)
+		status = mistake("a lock with slots cannot be shared besides");
 	return status ? status : take_command(args, &job->words);
 }
 
 static int acquire(struct job *job)
 {
+	unsigned int flags = job->is_shared ? CHRING_LOCK_SHARED : 0;
 	struct timespec deadline;
 
 	if (!job->has_timeout)
-		return chring_lock_acquire_leased(job->lock, job->ttl, 0, NULL);
+		return chring_lock_acquire_leased(job->lock, job->ttl, flags,
+						  NULL);
 	if (!job->timeout && !job->ttl)
-		return chring_lock_try(job->lock);
+		return job->is_shared ? chring_lock_try_shared(job->lock) :
+					chring_lock_try(job->lock);
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
 	job->timeout += deadline.tv_nsec;
 	deadline.tv_sec += job->timeout / NSEC_PER_SEC;
 	deadline.tv_nsec = job->timeout % NSEC_PER_SEC;
-	return chring_lock_acquire_leased(job->lock, job->ttl, 0, &deadline);
+	return chring_lock_acquire_leased(job->lock, job->ttl, flags,
+					  &deadline);
 }
 
 static enum status fail(const struct job *job, const char *what, int err)
@@ -91,6 +105,7 @@ static enum status tell_busy(struct chring *chring, const struct job *job)
 {
 	struct chring_lock_status lock;
 	char holder[64] = "a process that is not seen from here";
+	char others[32] = "";
 
 	if (chring_open(chring) || chring_lock_get(chring, job->name, &lock) ||
 	    !lock.held) {
@@ -100,8 +115,11 @@ static enum status tell_busy(struct chring *chring, const struct job *job)
 	if (lock.pid)
 		snprintf(holder, sizeof(holder), "pid %d (%s)", lock.pid,
 			 lock.command);
-	failure("lock '%s' is held by %s for %ju s, token %ju, %u waiting",
-		job->name, holder, (uintmax_t)(lock.held_ns / NSEC_PER_SEC),
+	if (lock.holders > 1)
+		snprintf(others, sizeof(others), " and %u more",
+			 lock.holders - 1);
+	failure("lock '%s' is held by %s%s for %ju s, token %ju, %u waiting",
+		job->name, holder, others, (uintmax_t)(lock.held_ns / NSEC_PER_SEC),
 		(uintmax_t)lock.token, lock.waiters);
 	return STATUS_CONDITION;
 }
@@ -207,7 +225,8 @@ enum status lock_run(struct chring *chring, struct args *args)
 		return status;
 
 	take_name(job.words[0]);
-	ret = chring_lock_open(&job.lock, job.name, CHRING_LOCK_CREATE, 0);
+	ret = chring_lock_open_slots(&job.lock, job.name, job.slots,
+				     CHRING_LOCK_CREATE, 0);
 	if (ret < 0)
 		return fail(&job, "open", ret);
 	lock_in_use = job.lock;

@@ -36,9 +36,9 @@ _chringctl_keys()	# OBJECT VERB PREVIOUS-WORD
 	*" on-loss")
 		echo term kill ignore ;;
 	"lock run"*)
-		echo timeout ttl on-loss -- ;;
+		echo shared slots timeout ttl on-loss -- ;;
 	"lock add"*)
-		echo mode owner group fifo adaptive strict sticky ttl expiry eager ;;
+		echo mode owner group fifo adaptive strict sticky slots ttl expiry eager ;;
 	"lock set"*)
 		echo mode owner group fifo adaptive ttl expiry ;;
 	*" balance")
