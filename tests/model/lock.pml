@@ -13,6 +13,7 @@
  *	DIES, LEAVES	threads, 1 << (n - 1) for the n-th, that may be killed at
  *			any step; that may give up waiting, for a time-out or a
  *			signal
+ *	READERS		threads that share the lock; the others have it alone
  *	TWINS		threads 1 and 2 are of one process, and share a handle
  *	BREAKS		the lock is broken once, at any time
  *	STICKY		news is told until a holder has put things right, which each
@@ -42,7 +43,11 @@
 #ifndef LEAVES
 #define LEAVES 0
 #endif
+#ifndef READERS
+#define READERS 0
+#endif
 #define IS(threads) ((threads) >> (_pid - 1) & 1)
+#define READS(thread) ((READERS) >> ((thread) - 1) & 1)
 #ifdef TWINS
 #define ID(thread) ((thread) == 2 -> 1 : (thread))
 #else
@@ -81,6 +86,8 @@ bool spinlock;
 byte seen, holder;			/* seq and handle, as last seen or stored */
 bool nudged;				/* a wake-up without hand-over is due */
 chan queue = [N] of { byte };
+byte shares;				/* of those who share the lock */
+bool share[THREADS];			/* a handle has one */
 byte news;				/* dead token + 1, or 0 */
 byte lease;				/* whose clock runs: token + 1, or 0 */
 bool granted[THREADS];
@@ -91,6 +98,7 @@ bool running[THREADS];
 bool frame[THREADS];
 
 byte truth_holder;
+byte truth_readers;
 chan truth_queue = [N] of { byte };	/* by arrival */
 byte truth_last;			/* token */
 byte truth_token[THREADS];
@@ -104,6 +112,7 @@ bool waits[THREADS];
 inline truth_take(thread, seq_taken)
 {
 	assert(!truth_holder);			/* mutual exclusion */
+	assert(!truth_readers || READS(thread));
 	if
 	:: truth_queue ? [eval(thread)] -> truth_queue ? eval(thread)
 	:: else ->
@@ -114,7 +123,10 @@ inline truth_take(thread, seq_taken)
 		:: else
 		fi
 	fi;
-	truth_holder = thread;
+	if
+	:: READS(thread) -> truth_readers++
+	:: else -> truth_holder = thread
+	fi;
 	truth_lost[thread] = false;
 #ifdef LEASE
 	truth_wanted = len(truth_queue) > 0;
@@ -128,7 +140,8 @@ inline truth_take(thread, seq_taken)
 
 inline truth_is_mine(thread)
 {
-	assert(truth_holder == thread || truth_lost[thread]);
+	assert(truth_holder == thread || truth_lost[thread] ||
+	       READS(thread) && truth_readers)
 }
 
 /* ---- the kernel */
@@ -157,8 +170,10 @@ inline thaw()
 	W = WAITERS;
 #ifdef BUG_STICKY_THAWS
 	K = news && !holder;
-#else
+#elif defined(BUG_WORD_OF_SHARED)
 	K = news > 0;
+#else
+	K = news || shares;
 #endif
 #ifdef LEASE
 	if
@@ -209,7 +224,7 @@ inline consistent()
 	truth_news = 0
 }
 
-/* Nobody holds the lock */
+/* There is room for it */
 inline take(thread)
 {
 	if
@@ -220,7 +235,10 @@ inline take(thread)
 #endif
 	:: else -> seen = NEXT(seen);
 	fi;
-	holder = ID(thread);
+	if
+	:: READS(thread) -> shares++; share[thread] = true
+	:: else -> holder = ID(thread)
+	fi;
 	truth_take(thread, seen);
 	assert(news == truth_news);	/* told, once, and only if true */
 #ifndef STICKY
@@ -236,9 +254,13 @@ inline take(thread)
 #define IS_DUE(waiter) (!ADAPTIVE || news)
 #define IS_EARLY(waiter) (ADAPTIVE && !news)
 #else
-#define IS_DUE(waiter) (!ADAPTIVE || news || chance[waiter] >= TRIED)
-#define IS_EARLY(waiter) (ADAPTIVE && !news && chance[waiter] != OVERDUE)
+#define IS_DUE(waiter) \
+	(!ADAPTIVE || news || READS(waiter) || chance[waiter] >= TRIED)
+#define IS_EARLY(waiter) \
+	(ADAPTIVE && !news && !READS(waiter) && chance[waiter] != OVERDUE)
 #endif
+
+#define FITS(thread) (!holder && (!shares || READS(thread)))
 
 inline nudge(waiter)
 {
@@ -260,15 +282,35 @@ inline tried()
 	fi
 }
 
-/* Nobody holds the lock: whose turn is it? Sets @next to who is to be woken. */
-inline pass_on(next)
+/* Would the next waiter share the lock as well? It is served in its turn. */
+inline look_for_more(more)
 {
+	if
+#ifndef BUG_ONE_READER
+	:: len(queue) > 0 ->
+		queue ? <more>;
+		if
+		:: !FITS(more) || !shares -> more = 0
+		:: else
+		fi
+#endif
+	:: else
+	fi
+}
+
+/* Is there room: whose turn is it? Sets @next to who is to be woken. */
+inline pass_on(next, more)
+{
+	more = 0;
 	if
 	:: len(queue) > 0 && !next ->
 		queue ? <next>;
 		if
-		:: IS_DUE(next) -> queue ? next; take(next); granted[next] = true
-		:: IS_EARLY(next) ->
+		:: !FITS(next) -> next = 0
+		:: FITS(next) && IS_DUE(next) ->
+			queue ? next; take(next); granted[next] = true;
+			look_for_more(more)
+		:: FITS(next) && IS_EARLY(next) ->
 			nudge(next);
 #ifdef BUG_WAKE_NOBODY
 			next = 0;
@@ -278,14 +320,39 @@ inline pass_on(next)
 	fi
 }
 
+/* Whoever fits is served, one after the other, and woken in between */
+inline wake_all(next, more)
+{
+	wake_up(next);
+	do
+	:: more ->
+		LOCK_AND_FREEZE
+			pass_on(next, more)
+		THAW_AND_UNLOCK
+		wake_up(next)
+	:: else -> break
+	od
+}
+
 #define IS_QUEUED (queue ?? [eval(_pid)])
 #define IS_FIRST (len(queue) == 0 || queue ? [eval(_pid)])
-#define MAY_TAKE (IS_FIRST || ADAPTIVE)
+#ifdef BUG_READERS_PASS
+#define MAY_TAKE (IS_FIRST || ADAPTIVE || READS(_pid))
+#else
+#define MAY_TAKE (IS_FIRST || ADAPTIVE && !READS(_pid))
+#endif
 
 inline clear()
 {
 	holder = 0;
 	truth_holder = 0
+}
+
+inline drop_share(thread)
+{
+	share[thread] = false;
+	shares--;
+	truth_readers--
 }
 
 /* ---- a thread: libchring, and the system calls it is in */
@@ -313,6 +380,7 @@ proctype thread()
 	byte round;
 	byte e, s;			/* epoch and seq it read, then its token */
 	byte next;			/* to be woken */
+	byte more;			/* who is next to be */
 	bool w, got;
 
 again:
@@ -331,7 +399,8 @@ again:
 	atomic {
 		MAY_DIE;
 		if
-		:: !owner && !K && (ADAPTIVE || !W) && !LAST(seq) ->
+		:: !READS(_pid) && !owner && !K && (ADAPTIVE || !W) &&
+		   !LAST(seq) ->
 			s = seq; w = W
 		:: else -> e = 0; goto slow
 		fi
@@ -407,17 +476,15 @@ slow:
 #endif
 			if
 			:: granted[_pid] -> got = true
-			:: !granted[_pid] && !holder && MAY_TAKE ->
+			:: !granted[_pid] && FITS(_pid) && MAY_TAKE ->
 				dequeue(_pid);
 				take(_pid);
-				got = true
-			:: !granted[_pid] && (holder || !IS_FIRST) && IS_QUEUED ->
+				got = true;
+				pass_on(next, more)
+			:: !granted[_pid] && (!FITS(_pid) || !IS_FIRST) && IS_QUEUED ->
 				tried()
-			:: !granted[_pid] && (holder || !IS_FIRST) && !IS_QUEUED ->
-				if
-				:: !holder -> pass_on(next)
-				:: else
-				fi;
+			:: !granted[_pid] && (!FITS(_pid) || !IS_FIRST) && !IS_QUEUED ->
+				pass_on(next, more);
 #ifdef BUG_SORTED_QUEUE
 				queue !! _pid;
 #else
@@ -429,7 +496,7 @@ slow:
 #endif
 			fi;
 		THAW_AND_UNLOCK
-		wake_up(next);
+		wake_all(next, more);
 #ifdef BUG_SLEEP_LATE
 		running[_pid] = false;
 #endif
@@ -486,11 +553,14 @@ critical:
 			fi;
 #endif
 			clear();
-			pass_on(next)
+			pass_on(next, more)
+		:: share[_pid] ->
+			drop_share(_pid);
+			pass_on(next, more)
 		:: else -> assert(truth_lost[_pid])
 		fi
 	THAW_AND_UNLOCK
-	wake_up(next);
+	wake_all(next, more);
 released:
 	atomic { e = 0; s = 0; goto again }
 
@@ -502,15 +572,12 @@ give_up:
 		:: else ->
 			dequeue(_pid);
 			truth_queue ?? eval(_pid);
-			if
 #ifndef BUG_LEAVE_ALONE
-			:: !holder -> pass_on(next)
+			pass_on(next, more)
 #endif
-			:: else
-			fi
 		fi
 	THAW_AND_UNLOCK
-	wake_up(next);
+	wake_all(next, more);
 	if
 	:: got && IS(LEAVES) -> acquired(e, s); goto critical
 	:: got && IS(DIES) -> goto dead
@@ -535,46 +602,67 @@ dead:
 			news = TOKEN(epoch, seen) + 1;
 			truth_news = truth_token[_pid] + 1;
 			clear()
+		:: share[_pid] ->
+#ifdef BUG_DEATH_FREES_ALL
+			shares = 1;
+#endif
+#ifndef BUG_DEATH_KEEPS_SHARE
+			drop_share(_pid)
+#else
+			truth_readers--
+#endif
 		:: else
 		fi;
-		if
-		:: !holder -> pass_on(next)
-		:: else
-		fi
+		pass_on(next, more)
 	THAW_AND_UNLOCK
-	wake_up(next);
+	wake_all(next, more);
 done:
 	skip
 }
 
 /* ---- what befalls them */
 
-inline take_away(next)
+inline take_away(next, more)
 {
 	truth_lost[truth_holder] = true;
 	news = TOKEN(epoch, seen) + 1;
 	truth_news = truth_token[truth_holder] + 1;
 	clear();
-	pass_on(next)
+	pass_on(next, more)
+}
+
+/* All of them: which of their tokens is told is not modelled */
+inline take_shares_away(next, more)
+{
+	for (more : 1 .. N) {
+		if
+		:: share[more] -> truth_lost[more] = true; drop_share(more)
+		:: else
+		fi
+	}
+	news = TOKEN(epoch, seen) + 1;
+	truth_news = news;
+	pass_on(next, more)
 }
 
 proctype breaker()
 {
-	byte next;
+	byte next, more;
 
 	LOCK_AND_FREEZE
 		if
-		:: holder -> take_away(next)
+		:: holder -> take_away(next, more)
+		:: shares -> take_shares_away(next, more)
 		:: else
 		fi
 	THAW_AND_UNLOCK
-	wake_up(next)
+	wake_all(next, more)
 }
 
 /* Its clock says nothing of when this happens: at once, or much too late. */
 proctype timer()
 {
-	byte next;
+	byte next, more;
 
 end:
 	lease > 0;
@@ -586,11 +674,11 @@ end:
 		:: holder && lease == TOKEN(epoch, seen) + 1 ->
 #endif
 			assert(truth_wanted);
-			take_away(next)
+			take_away(next, more)
 		:: else
 		fi
 	THAW_AND_UNLOCK
-	wake_up(next)
+	wake_all(next, more)
 }
 
 proctype wiper()
