@@ -184,6 +184,8 @@ static const struct command commands[] = {
 		{ NUMBER, CHRING_A_LOCK_EXPIRY, .optional = true,
 		  .max = CHRING_LOCK_EXPIRY_KILL },
 		{ FLAG, CHRING_A_LOCK_EAGER, .optional = true },
+		{ NUMBER, CHRING_A_LOCK_SLOTS, .optional = true, .min = 1,
+		  .max = 65535 },
 	} },
 	{ CHRING_CMD_LOCK_SET, CHRING_A_LOCK_MAX, false, {
 		{ OLD_NAME, CHRING_A_LOCK_NAME, .name = "lck" },

@@ -1,55 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
-#include <limits.h>
 #include <linux/chring_lock.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "history.h"
+#include "history_private.h"
 
-#define NEVER ULLONG_MAX
-
-#define max(a, b) ((a) > (b) ? (a) : (b))
-#define min(a, b) ((a) < (b) ? (a) : (b))
-
-/* How a hold ended, as far as is known. */
-enum fate {
-	HELD,			/* for all we know it has not */
-	RELEASED,
-	LOST,			/* the release came too late */
-	EXPIRED,		/* its lease was over before */
-	DEAD,			/* killed, and had not begun to release it */
-	DEAD_RELEASING,
-};
-
-/*
- * An acquisition that succeeded. The lock was held from @from to @until at
- * least, and was free again by @freed if nobody else has taken it.
- */
-struct hold {
-	const struct operation *acquire;
-	unsigned long long token;
-	unsigned long long from, until, freed;
-	enum fate fate;
-};
-
-/*
- * What is known of one lock. Before @first all is over that is of interest yet:
- * checks go on in time, and would take for ever if each looked at everything.
- */
-struct lock {
-	const struct history *history;
-	const struct operation *begin, *first, *end;
-	const struct operation **kills;		/* by actor */
-	struct hold *holds;			/* by token */
-	size_t count;
-	struct findings *findings;
-};
-
-static bool violated(struct lock *lock, const struct hold *hold,
-		     const char *format, ...)
+bool history_violated(struct lock *lock, const struct hold *hold,
+		      const char *format, ...)
 {
 	char *text = lock->findings->violation;
 	size_t size = sizeof(lock->findings->violation);
@@ -66,13 +26,13 @@ static bool violated(struct lock *lock, const struct hold *hold,
 	return false;
 }
 
-static bool is_done(const struct operation *operation)
+bool history_is_done(const struct operation *operation)
 {
 	return operation->returned && operation->result >= 0;
 }
 
 /* When an operation was over, whatever it came to. */
-static unsigned long long over(const struct lock *lock, const struct operation *operation)
+unsigned long long history_over(const struct lock *lock, const struct operation *operation)
 {
 	const struct operation *kill = lock->kills[operation->actor];
 
@@ -82,14 +42,14 @@ static unsigned long long over(const struct lock *lock, const struct operation *
 }
 
 /* From here on nothing is asked of what was over before @time. */
-static void forget(struct lock *lock, unsigned long long time)
+void history_forget(struct lock *lock, unsigned long long time)
 {
-	while (lock->first < lock->end && over(lock, lock->first) < time)
+	while (lock->first < lock->end && history_over(lock, lock->first) < time)
 		lock->first++;
 }
 
-static bool is_killed(const struct lock *lock,
-		      const struct operation *operation)
+bool history_is_killed(const struct lock *lock,
+		       const struct operation *operation)
 {
 	return !operation->returned && lock->kills[operation->actor];
 }
@@ -118,6 +78,31 @@ static const struct operation *release_of(const struct lock *lock,
 	return NULL;
 }
 
+bool history_is_dead(const struct hold *hold)
+{
+	return hold->fate == DEAD || hold->fate == DEAD_RELEASING;
+}
+
+static int by_token(const void *a, const void *b)
+{
+	const struct hold *one = a, *other = b;
+
+	return (one->token > other->token) - (one->token < other->token);
+}
+
+struct hold *history_find_hold(const struct lock *lock, unsigned long long token)
+{
+	struct hold key = { .token = token };
+
+	return bsearch(&key, lock->holds, lock->count, sizeof(key), by_token);
+}
+
+/* May others hold it at the same time, if they want no more? */
+bool history_is_shared(const struct lock *lock, const struct hold *hold)
+{
+	return lock->history->slots || hold->acquire->is_shared;
+}
+
 /* The first break that may have ended a hold. */
 static const struct operation *break_of(const struct lock *lock,
 					const struct hold *hold)
@@ -125,7 +110,7 @@ static const struct operation *break_of(const struct lock *lock,
 	const struct operation *found;
 
 	for (found = lock->begin; found < lock->end; found++) {
-		if (found->kind == OPERATION_BREAK && is_done(found) &&
+		if (found->kind == OPERATION_BREAK && history_is_done(found) &&
 		    found->returned > hold->acquire->called)
 			return found;
 	}
@@ -152,11 +137,19 @@ static void hold_ends(const struct lock *lock, struct hold *hold)
 	}
 }
 
-static int by_token(const void *a, const void *b)
+static void find_told(struct lock *lock)
 {
-	const struct hold *one = a, *other = b;
+	const struct operation *acquire;
+	struct hold *dead;
+	size_t i;
 
-	return (one->token > other->token) - (one->token < other->token);
+	for (i = 0; i < lock->count; i++) {
+		acquire = lock->holds[i].acquire;
+		dead = acquire->dead_token ?
+		       history_find_hold(lock, acquire->dead_token) : NULL;
+		if (dead && !dead->told)
+			dead->told = acquire;
+	}
 }
 
 static void find_holds(struct lock *lock)
@@ -164,16 +157,21 @@ static void find_holds(struct lock *lock)
 	const struct operation *acquire;
 	struct hold *hold;
 
+	lock->is_shared = lock->history->slots;
+
 	for (acquire = lock->begin; acquire < lock->end; acquire++) {
-		if (acquire->kind != OPERATION_ACQUIRE || !is_done(acquire))
+		if (acquire->kind != OPERATION_ACQUIRE || !history_is_done(acquire))
 			continue;
 		hold = &lock->holds[lock->count++];
 		hold->acquire = acquire;
+		hold->told = NULL;
+		lock->is_shared |= acquire->is_shared;
 		hold->token = acquire->token;
 		hold->from = acquire->returned;
 		hold_ends(lock, hold);
 	}
 	qsort(lock->holds, lock->count, sizeof(*lock->holds), by_token);
+	find_told(lock);
 }
 
 /* The earliest that a hold's lease was over: it runs since another wanted it. */
@@ -185,30 +183,37 @@ static unsigned long long lease_over(const struct lock *lock,
 	for (other = lock->begin; other < lock->end; other++) {
 		if (other->kind == OPERATION_ACQUIRE &&
 		    other->actor != hold->acquire->actor &&
-		    over(lock, other) >= hold->acquire->called)
+		    history_over(lock, other) >= hold->acquire->called)
 			return lock->history->lease +
 			       max(other->called, hold->acquire->called);
 	}
 	return NEVER;
 }
 
+/*
+ * Was the lock taken from a hold, as far as can be known? Where several lose it at
+ * once, the token of one is told; and who is killed then does not tell itself.
+ */
+static bool is_taken(const struct lock *lock, const struct hold *hold)
+{
+	if (hold->fate == LOST)
+		return true;
+	if (hold->told)
+		return hold->told->result & CHRING_NEWS_EXPIRED;
+	return lock->is_shared && history_is_dead(hold);
+}
+
 /* Whose lease was over has not died with the lock, though it may have later. */
 static void find_expired(struct lock *lock)
 {
-	const struct operation *next;
 	unsigned long long end;
 	struct hold *hold;
 	size_t i;
 
 	for (i = 0; i < lock->count && lock->history->lease; i++) {
 		hold = &lock->holds[i];
-		next = i + 1 < lock->count ? hold[1].acquire : NULL;
 		end = lease_over(lock, hold);
-		if (hold->fate != LOST &&
-		    !(next && next->result & CHRING_NEWS_EXPIRED &&
-		      next->dead_token == hold->token))
-			continue;
-		if (end == NEVER)
+		if (!is_taken(lock, hold) || end == NEVER)
 			continue;
 		hold->until = min(hold->until, max(end, hold->from));
 		hold->fate = EXPIRED;
@@ -220,20 +225,17 @@ static void find_expired(struct lock *lock)
 static bool find_broken(struct lock *lock)
 {
 	const struct operation *broken;
-	const struct operation *next;
 	struct hold *hold;
 	size_t i;
 
 	for (i = 0; i < lock->count; i++) {
 		hold = &lock->holds[i];
-		next = i + 1 < lock->count ? hold[1].acquire : NULL;
 		if (hold->fate != LOST &&
-		    !(next && next->result & CHRING_NEWS_BROKEN &&
-		      next->dead_token == hold->token))
+		    !(hold->told && hold->told->result & CHRING_NEWS_BROKEN))
 			continue;
 		broken = break_of(lock, hold);
 		if (!broken)
-			return violated(lock, hold, "it was lost");
+			return history_violated(lock, hold, "it was lost");
 		hold->until = min(hold->until, broken->called);
 		hold->until = max(hold->until, hold->from);
 		hold->freed = broken->returned;
@@ -243,101 +245,59 @@ static bool find_broken(struct lock *lock)
 
 /* ---- what must hold */
 
+static const struct hold *later(const struct hold *one,
+				const struct hold *other)
+{
+	return !one || other->until > one->until ? other : one;
+}
+
+/* @earlier has the smaller token, and they must not have met. */
+static bool check_apart(struct lock *lock, const struct hold *earlier,
+			const struct hold *hold)
+{
+	if (!earlier || earlier->until <= hold->from)
+		return true;
+	if (hold->until <= earlier->from)
+		return history_violated(lock, earlier,
+					"token %#llx is greater, but came before",
+					hold->token);
+	return history_violated(lock, earlier, "actor %u held it as well, from %llu",
+				hold->acquire->actor, hold->from);
+}
+
 static bool check_exclusion(struct lock *lock)
 {
-	struct hold *hold = NULL, *last, *next;
-	size_t i;
-
-	for (i = 0; i + 1 < lock->count; i++) {
-		last = &lock->holds[i];
-		next = last + 1;
-		if (last->token == next->token)
-			return violated(lock, last,
-					"actor %u was given the same token",
-					next->acquire->actor);
-		/* Its lease may have ended before it knew that it held it. */
-		if (last->until > last->from)
-			hold = last;
-		if (!hold || hold->until <= next->from)
-			continue;
-		if (next->until <= hold->from)
-			return violated(lock, hold,
-					"token %#llx is greater, but came before",
-					next->token);
-		return violated(lock, hold,
-				"actor %u held it as well, from %llu",
-				next->acquire->actor, next->from);
-	}
-	return true;
-}
-
-/* Acquisitions whose end was never seen, for their actors were killed. */
-static size_t unseen_before(const struct lock *lock, unsigned long long time)
-{
-	const struct operation *acquire;
-	size_t count = 0;
-
-	for (acquire = lock->begin; acquire < lock->end; acquire++) {
-		if (acquire->kind == OPERATION_ACQUIRE &&
-		    is_killed(lock, acquire) && acquire->called < time)
-			count++;
-	}
-	return count;
-}
-
-/* Was @hold rightly told what it was of the one before it? */
-static bool check_told(struct lock *lock, const struct hold *hold,
-		       size_t *unseen)
-{
-	const struct hold *last = hold > lock->holds ? hold - 1 : NULL;
-	bool died = hold->acquire->result & CHRING_NEWS_OWNER_DIED;
-	unsigned long long dead_token = hold->acquire->dead_token;
-
-	if (dead_token && last && dead_token == last->token) {
-		if (died && last->fate != DEAD && last->fate != DEAD_RELEASING)
-			return violated(lock, hold,
-					"told that actor %u died, which it did not",
-					last->acquire->actor);
-		lock->findings->deaths += died;
-		return true;
-	}
-	if (died) {
-		if (last && dead_token < last->token)
-			return violated(lock, hold,
-					"told of token %#llx, which was not the last one",
-					dead_token);
-		if (dead_token >= hold->token ||
-		    ++*unseen > unseen_before(lock, hold->from))
-			return violated(lock, hold,
-					"told of token %#llx, which was nobody's",
-					dead_token);
-		lock->findings->deaths++;
-		return true;
-	}
-	/* It was told that itself, but was killed before it could say so */
-	if (hold->acquire->result & CHRING_NEWS_EXPIRED)
-		return true;
-	if (last && last->fate == DEAD)
-		return violated(lock, hold,
-				"not told that actor %u died", last->acquire->actor);
-	if (dead_token && !hold->acquire->result)
-		return violated(lock, hold, "a dead token without news");
-	return true;
-}
-
-static bool check_news(struct lock *lock)
-{
-	size_t unseen = 0;
+	/* Of those with smaller tokens: who held it last; alone; who asked last */
+	const struct hold *last = NULL, *alone = NULL, *asked = NULL;
+	const struct hold *hold;
 	size_t i;
 
 	for (i = 0; i < lock->count; i++) {
-		if (!check_told(lock, &lock->holds[i], &unseen))
+		hold = &lock->holds[i];
+		if (i && hold[-1].token == hold->token)
+			return history_violated(lock, hold - 1,
+						"actor %u was given the same token",
+						hold->acquire->actor);
+		if (!check_apart(lock, history_is_shared(lock, hold) ? alone : last,
+				 hold))
 			return false;
+		if (asked && hold->from < asked->acquire->called)
+			return history_violated(lock, asked,
+						"token %#llx is greater, but came before",
+						hold->token);
+		/* Of one that lost it before it could say so nothing is known */
+		if (hold->until > hold->from) {
+			last = later(last, hold);
+			if (!history_is_shared(lock, hold))
+				alone = later(alone, hold);
+		}
+		if (!asked || hold->acquire->called > asked->acquire->called)
+			asked = hold;
 	}
 	return true;
 }
 
-static bool waits(const struct operation *operation)
+bool history_waits(const struct operation *operation)
 {
 	return operation->kind == OPERATION_ACQUIRE && !operation->is_try;
 }
@@ -361,29 +321,29 @@ static bool check_wakeups(struct lock *lock, const struct hold *hold)
 	const struct operation *waiter;
 	unsigned long long from, to;
 
-	forget(lock, hold->from);
+	history_forget(lock, hold->from);
 	for (waiter = lock->first; waiter < lock->end; waiter++) {
 		if (waiter->called >= until)
 			break;
-		if (waits(waiter) && is_killed(lock, waiter) &&
-		    over(lock, waiter) > hold->from)
-			since = max(since, over(lock, waiter));
+		if (history_waits(waiter) && history_is_killed(lock, waiter) &&
+		    history_over(lock, waiter) > hold->from)
+			since = max(since, history_over(lock, waiter));
 	}
 	for (waiter = lock->first; waiter < lock->end; waiter++) {
 		if (waiter->called >= until)
 			break;
-		if (!waits(waiter))
+		if (!history_waits(waiter))
 			continue;
 		from = max(since, waiter->called);
-		to = min(until, over(lock, waiter));
+		to = min(until, history_over(lock, waiter));
 		if (from >= to)
 			continue;
 		lock->findings->longest = max(lock->findings->longest,
 					      to - from);
 		if (to - from > lock->history->bound)
-			return violated(lock, hold,
-					"actor %u waited for %llu ms after it was free",
-					waiter->actor, (to - from) / 1000000);
+			return history_violated(lock, hold,
+						"actor %u waited for %llu ms after it was free",
+						waiter->actor, (to - from) / 1000000);
 	}
 	return true;
 }
@@ -403,14 +363,6 @@ static unsigned long long *latest_calls(const struct lock *lock)
 	return latest;
 }
 
-static struct hold *hold_of(const struct lock *lock,
-			    const struct operation *acquire)
-{
-	struct hold key = { .token = acquire->token };
-
-	return bsearch(&key, lock->holds, lock->count, sizeof(key), by_token);
-}
-
 /* How many were served after @acquire that came when it was in the queue. */
 static int followers(const struct lock *lock, const struct operation *acquire,
 		     unsigned long long queued)
@@ -421,7 +373,7 @@ static int followers(const struct lock *lock, const struct operation *acquire,
 	for (next = acquire + 1; next < lock->end; next++) {
 		if (next->called > acquire->returned)
 			break;
-		if (waits(next) && is_done(next) && next->called > queued)
+		if (history_waits(next) && history_is_done(next) && next->called > queued)
 			count++;
 	}
 	return count;
@@ -438,11 +390,11 @@ static bool check_stat(struct lock *lock, const struct operation *stat,
 	struct hold *hold;
 	size_t count = 0;
 
-	forget(lock, stat->called);
+	history_forget(lock, stat->called);
 	for (waiter = lock->first; waiter < lock->end; waiter++) {
 		if (waiter->called > stat->returned)
 			break;
-		if (waits(waiter) && over(lock, waiter) >= stat->called)
+		if (history_waits(waiter) && history_over(lock, waiter) >= stat->called)
 			count++;
 	}
 	if (!count || count != (size_t)stat->result)
@@ -450,15 +402,15 @@ static bool check_stat(struct lock *lock, const struct operation *stat,
 	for (waiter = lock->first; waiter < lock->end; waiter++) {
 		if (waiter->called > stat->returned)
 			break;
-		if (!waits(waiter) || over(lock, waiter) < stat->called ||
-		    !is_done(waiter))
+		if (!history_waits(waiter) || history_over(lock, waiter) < stat->called ||
+		    !history_is_done(waiter))
 			continue;
-		hold = hold_of(lock, waiter);
+		hold = history_find_hold(lock, waiter->token);
 		if (latest[hold - lock->holds] > stat->returned)
-			return violated(lock, hold,
-					"it waited since %llu or before, and one had it first that asked at %llu",
-					stat->returned,
-					latest[hold - lock->holds]);
+			return history_violated(lock, hold,
+						"it waited since %llu or before, and one had it first that asked at %llu",
+						stat->returned,
+						latest[hold - lock->holds]);
 		lock->findings->ordered += followers(lock, waiter,
 						     stat->returned);
 	}
@@ -476,7 +428,7 @@ static bool check_order(struct lock *lock)
 	latest = latest_calls(lock);
 	lock->first = lock->begin;
 	for (stat = lock->begin; stat < lock->end && good; stat++) {
-		if (stat->kind == OPERATION_STAT && is_done(stat))
+		if (stat->kind == OPERATION_STAT && history_is_done(stat))
 			good = check_stat(lock, stat, latest);
 	}
 	free(latest);
@@ -501,9 +453,11 @@ static bool check_lock(struct lock *lock)
 	find_holds(lock);
 	lock->findings->holds += lock->count;
 	find_expired(lock);
-	if (!find_broken(lock) || !check_exclusion(lock) ||
-	    !check_news(lock) || !check_order(lock))
+	if (!find_broken(lock) || !check_exclusion(lock) || !history_check_slots(lock) ||
+	    !history_check_news(lock) || !check_order(lock))
 		return false;
+	if (lock->is_shared)
+		return history_check_room(lock);
 	lock->first = lock->begin;
 	for (i = 0; i < lock->count; i++) {
 		if (!check_wakeups(lock, &lock->holds[i]))

@@ -2,14 +2,17 @@
 /*
  * Histories of locks, and what must hold of them whoever made them:
  *
- *	exclusion	no two hold the lock at once
+ *	exclusion	no two hold the lock at once, unless both share it
+ *	slots		no more hold it at once than it has
  *	tokens		each acquisition has a greater one than those before it
  *	order		in a lock that is first in, first out, who waited before
  *			another asked has it before that one
- *	wake-ups	nobody waits for longer than a bound while it is free
+ *	wake-ups	nobody waits for longer than a bound while it is free, or
+ *			a slot of it
  *	leases		nobody loses it before another was made to wait for as long
  *	news		where a holder died the next one is told so, with the
- *			dead one's token, and no other is
+ *			dead one's token, and no other is; nor is one told of
+ *			the death of one that only shared it
  *
  * Stamps are of one clock for all processes. All that is known of an operation
  * is that it took effect between its two stamps, so what is checked is what must
@@ -40,6 +43,7 @@ enum operation_kind {
  * @result: 0 or more: done; of an acquisition also the CHRING_NEWS_... it came
  *	with; of OPERATION_STAT the number of waiters; negative errno
  * @is_try: an acquisition that does not wait
+ * @is_shared: one that shares the lock
  * @token: of an acquisition, what it got; of a release, what it gave
  * @dead_token: of an acquisition, what the news is about
  * @called: when it began, in ns; of a kill, before the signal was sent
@@ -52,6 +56,7 @@ struct operation {
 	unsigned int actor;
 	int result;
 	bool is_try;
+	bool is_shared;
 	unsigned long long token;
 	unsigned long long dead_token;
 	unsigned long long called;
@@ -63,6 +68,7 @@ struct operation {
  * @operations: in any order
  * @count: of them
  * @is_fifo: the order of arrival is kept
+ * @slots: how many may hold it at once, or 0: one alone, or those who share it
  * @lease: how long a holder may make others wait, in ns, or 0: for ever
  * @bound: how long the lock may be free while somebody waits, in ns
  * @ended: when the last operation was waited for, in ns
@@ -71,6 +77,7 @@ struct history {
 	struct operation *operations;
 	size_t count;
 	bool is_fifo;
+	unsigned int slots;
 	unsigned long long lease;
 	unsigned long long bound;
 	unsigned long long ended;

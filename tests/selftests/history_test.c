@@ -400,31 +400,200 @@ TEST_F(history, a_lock_that_may_be_held_by_a_dying_one_is_not_free)
 	EXPECT_GOOD();
 }
 
+/* ---- several at once */
+
+static void share(struct operation *operation)
+{
+	operation->is_shared = true;
+}
+
+TEST_F(history, those_who_share_it_may_hold_it_at_once)
+{
+	share(acquire(self, 1, 10, 1, 2));
+	share(acquire(self, 2, 11, 2, 3));
+	release(self, 1, 10, 8, 9);
+	release(self, 2, 11, 8, 9);
+	acquire(self, 3, 12, 4, 10);
+	EXPECT_GOOD();
+	EXPECT_EQ(3, self->findings.holds);
+}
+
+TEST_F(history, one_alone_beside_one_that_shares_it_is_found)
+{
+	share(acquire(self, 1, 10, 1, 2));
+	share(acquire(self, 2, 11, 2, 3));
+	release(self, 2, 11, 4, 5);
+	release(self, 1, 10, 8, 9);
+	acquire(self, 3, 12, 4, 7);
+	EXPECT_FOUND("held it as well");
+}
+
+TEST_F(history, one_that_shares_it_beside_one_alone_is_found)
+{
+	acquire(self, 1, 10, 1, 2);
+	release(self, 1, 10, 8, 9);
+	share(acquire(self, 2, 11, 2, 9));
+	share(acquire(self, 3, 12, 2, 7));
+	EXPECT_FOUND("held it as well");
+}
+
+TEST_F(history, tokens_of_those_who_share_it_rise)
+{
+	share(acquire(self, 1, 11, 1, 2));
+	share(acquire(self, 2, 10, 3, 4));
+	EXPECT_FOUND("came before");
+}
+
+TEST_F(history, who_dies_sharing_it_is_no_news)
+{
+	share(acquire(self, 1, 10, 1, 2));
+	add(self, OPERATION_KILL, 1, 30, 31);
+	acquire(self, 2, 11, 20, 35);
+	EXPECT_GOOD();
+}
+
+TEST_F(history, death_of_one_that_shared_it_that_is_told_is_found)
+{
+	share(acquire(self, 1, 10, 1, 2));
+	add(self, OPERATION_KILL, 1, 30, 31);
+	told(acquire(self, 2, 11, 20, 35), CHRING_NEWS_OWNER_DIED, 10);
+	EXPECT_FOUND("only shared it");
+}
+
+TEST_F(history, who_shares_it_next_is_told_of_a_death)
+{
+	acquire(self, 1, 10, 1, 2);
+	add(self, OPERATION_KILL, 1, 30, 31);
+	share(acquire(self, 2, 11, 20, 35));
+	EXPECT_FOUND("not told");
+}
+
+TEST_F(history, who_waits_to_share_what_nobody_holds_is_found)
+{
+	share(acquire(self, 1, 10, 1, 2));
+	share(acquire(self, 2, 11, 1, 2));
+	release(self, 2, 11, 4, 5);
+	release(self, 1, 10, 8, 10);
+	share(acquire(self, 3, 12, 3, 61));
+	EXPECT_FOUND("waited for 51 ms");
+}
+
+TEST_F(history, who_wants_it_alone_and_is_overtaken_by_one_that_shares_is_found)
+{
+	share(acquire(self, 1, 10, 1, 2));
+	add(self, OPERATION_STAT, 9, 5, 6)->result = 1;
+	share(acquire(self, 3, 11, 7, 8));
+	release(self, 1, 10, 20, 21);
+	release(self, 3, 11, 20, 21);
+	acquire(self, 2, 12, 4, 24);
+	EXPECT_FOUND("asked at 7000000");
+}
+
+TEST_F(history, as_many_as_there_are_slots_is_good_and_one_more_is_found)
+{
+	self->history.slots = 2;
+	acquire(self, 1, 10, 1, 2);
+	acquire(self, 2, 11, 1, 2);
+	release(self, 1, 10, 8, 9);
+	acquire(self, 3, 12, 1, 8);
+	EXPECT_GOOD();
+	self->history.slots = 1;
+	EXPECT_FOUND("there were 2");
+}
+
+TEST_F(history, slot_that_a_dead_one_still_has_is_not_given)
+{
+	self->history.slots = 2;
+	acquire(self, 1, 10, 1, 2);
+	acquire(self, 2, 11, 1, 2);
+	add(self, OPERATION_KILL, 1, 30, 40);
+	told(acquire(self, 3, 12, 3, 20), CHRING_NEWS_OWNER_DIED, 10);
+	EXPECT_FOUND("there were 3");
+}
+
+TEST_F(history, two_slots_for_one_that_died_are_found)
+{
+	self->history.slots = 2;
+	acquire(self, 1, 10, 1, 2);
+	acquire(self, 2, 11, 1, 2);
+	add(self, OPERATION_KILL, 1, 30, 40);
+	told(acquire(self, 3, 12, 3, 41), CHRING_NEWS_OWNER_DIED, 10);
+	EXPECT_GOOD();
+	EXPECT_EQ(1, self->findings.deaths);
+	acquire(self, 4, 13, 4, 42);
+	EXPECT_FOUND("there were 3");
+}
+
+TEST_F(history, death_with_a_slot_that_is_not_told_is_found)
+{
+	self->history.slots = 2;
+	acquire(self, 1, 10, 1, 2);
+	acquire(self, 2, 11, 1, 2);
+	add(self, OPERATION_KILL, 1, 30, 40);
+	acquire(self, 3, 12, 41, 42);
+	EXPECT_FOUND("not told");
+}
+
+TEST_F(history, death_with_a_slot_that_is_told_twice_is_found)
+{
+	self->history.slots = 2;
+	acquire(self, 1, 10, 1, 2);
+	add(self, OPERATION_KILL, 1, 30, 40);
+	told(acquire(self, 2, 12, 3, 41), CHRING_NEWS_OWNER_DIED, 10);
+	told(acquire(self, 3, 13, 3, 42), CHRING_NEWS_OWNER_DIED, 10);
+	EXPECT_FOUND("as was actor 2");
+}
+
+TEST_F(history, slot_that_nobody_gets_is_found)
+{
+	self->history.slots = 2;
+	acquire(self, 1, 10, 1, 2);
+	acquire(self, 2, 11, 1, 2);
+	release(self, 2, 11, 8, 10);
+	acquire(self, 3, 12, 3, 61);
+	EXPECT_FOUND("waited for 51 ms after there was room");
+}
+
 /* ---- longer ones, made by a lock that is right */
 
 #define ACTORS 8
 
+/* What it is for: one alone, those who share it, or who have a slot of it. */
+enum kind { EXCLUSIVE, MIXED, SLOTS };
+
+#define SLOT_COUNT 3
+
 /* A lock in order of arrival, and its actors; all in ms. */
 struct simulation {
+	enum kind kind;
 	unsigned long long now, token, dead_token;
-	int holder;
+	int holders;
+	bool is_alone;
+	bool holds[ACTORS];
 	int queue[ACTORS], queued;
 	int id[ACTORS];
 	struct operation *acquire[ACTORS];
 };
 
-static void serve_next(struct simulation *simulation)
+static bool fits(const struct simulation *simulation, int actor)
 {
-	int next;
+	if (!simulation->holders)
+		return true;
+	if (simulation->kind == SLOTS)
+		return simulation->holders < SLOT_COUNT;
+	return !simulation->is_alone && simulation->acquire[actor]->is_shared;
+}
 
-	simulation->holder = -1;
-	if (!simulation->queued)
-		return;
-	next = simulation->queue[0];
+static void serve(struct simulation *simulation)
+{
+	int next = simulation->queue[0];
+
 	simulation->queued--;
 	memmove(simulation->queue, simulation->queue + 1,
 		simulation->queued * sizeof(*simulation->queue));
-	simulation->holder = next;
+	simulation->holds[next] = true;
+	simulation->holders++;
+	simulation->is_alone = !simulation->acquire[next]->is_shared;
 	simulation->acquire[next]->returned = (simulation->now + 1) * MS;
 	simulation->acquire[next]->token = ++simulation->token;
 	if (simulation->dead_token)
@@ -433,56 +602,74 @@ static void serve_next(struct simulation *simulation)
 	simulation->dead_token = 0;
 }
 
+static void serve_all(struct simulation *simulation)
+{
+	while (simulation->queued && fits(simulation, simulation->queue[0]))
+		serve(simulation);
+}
+
 static void ask_for_it(struct _test_data_history *self,
-		       struct simulation *simulation, int actor)
+		       struct simulation *simulation, int actor, bool is_shared)
 {
 	simulation->acquire[actor] = acquire(self, simulation->id[actor], 0,
 					     simulation->now, 0);
+	simulation->acquire[actor]->is_shared = is_shared;
 	simulation->queue[simulation->queued++] = actor;
-	if (simulation->holder < 0)
-		serve_next(simulation);
+	serve_all(simulation);
 }
 
 static void let_go(struct _test_data_history *self,
-		   struct simulation *simulation, bool dies)
+		   struct simulation *simulation, int actor, bool dies)
 {
-	int actor = simulation->holder;
+	const struct operation *acquired = simulation->acquire[actor];
 
 	if (dies) {
 		add(self, OPERATION_KILL, simulation->id[actor],
 		    simulation->now, simulation->now + 1);
 		simulation->id[actor] += ACTORS;
-		simulation->dead_token = simulation->token;
+		if (!acquired->is_shared)
+			simulation->dead_token = acquired->token;
 	} else {
-		release(self, simulation->id[actor], simulation->token,
+		release(self, simulation->id[actor], acquired->token,
 			simulation->now, simulation->now + 1);
 	}
 	simulation->acquire[actor] = NULL;
-	serve_next(simulation);
+	simulation->holds[actor] = false;
+	simulation->holders--;
+	serve_all(simulation);
 }
 
 /* Each step somebody asks, lets go, dies or counts. */
-static void simulate(struct _test_data_history *self, unsigned int seed,
-		     int steps)
+static void simulate(struct _test_data_history *self, enum kind kind,
+		     unsigned int seed, int steps)
 {
-	struct simulation simulation = { .now = 1, .holder = -1 };
+	struct simulation simulation = { .kind = kind, .now = 1 };
 	int actor;
 	int i;
 
+	self->history.slots = kind == SLOTS ? SLOT_COUNT : 0;
+	self->history.count = 0;
+	memset(self->operations, 0, sizeof(self->operations));
 	for (i = 0; i < ACTORS; i++)
 		simulation.id[i] = i + 1;
 	for (; steps; steps--, simulation.now += 2) {
 		actor = rand_r(&seed) % ACTORS;
 		if (!simulation.acquire[actor])
-			ask_for_it(self, &simulation, actor);
-		else if (simulation.holder == actor)
-			let_go(self, &simulation, rand_r(&seed) % 8 == 0);
+			ask_for_it(self, &simulation, actor,
+				   kind == MIXED && rand_r(&seed) % 2);
+		else if (simulation.holds[actor])
+			let_go(self, &simulation, actor,
+			       rand_r(&seed) % 8 == 0);
 		else
 			add(self, OPERATION_STAT, 0, simulation.now,
 			    simulation.now)->result = simulation.queued;
 	}
-	for (; simulation.holder >= 0; simulation.now += 2)
-		let_go(self, &simulation, false);
+	for (i = 0; simulation.holders; i = (i + 1) % ACTORS) {
+		if (!simulation.holds[i])
+			continue;
+		let_go(self, &simulation, i, false);
+		simulation.now += 2;
+	}
 	self->history.ended = simulation.now * MS;
 }
 
@@ -492,10 +679,8 @@ TEST_F(history, long_good_histories_are_good)
 {
 	unsigned int seed;
 
-	for (seed = 0; seed < SIMULATIONS; seed++) {
-		self->history.count = 0;
-		memset(self->operations, 0, sizeof(self->operations));
-		simulate(self, seed, 1000);
+	for (seed = 0; seed < 3 * SIMULATIONS; seed++) {
+		simulate(self, seed % 3, seed, 1000);
 		ASSERT_TRUE(check(self))
 			TH_LOG("seed %u: %s", seed, self->findings.violation);
 		EXPECT_LT(50, self->findings.holds);
@@ -577,14 +762,35 @@ TEST_F(history, one_mistake_in_a_long_history_is_found)
 
 	for (seed = 0; seed < SIMULATIONS; seed++) {
 		for (i = 0; i < sizeof(plant) / sizeof(*plant); i++) {
-			self->history.count = 0;
-			memset(self->operations, 0, sizeof(self->operations));
-			simulate(self, seed, 1000);
+			simulate(self, EXCLUSIVE, seed, 1000);
 			ASSERT_TRUE(check(self));
 			plant[i](self);
 			EXPECT_FALSE(check(self))
 				TH_LOG("seed %u, plant %zu", seed, i);
 		}
+	}
+}
+
+TEST_F(history, one_mistake_of_several_holders_is_found)
+{
+	static void (*const plant[])(struct _test_data_history *self) = {
+		repeats_a_token, loses_a_hold,
+	};
+	unsigned int seed;
+	size_t i;
+
+	for (seed = 0; seed < SIMULATIONS; seed++) {
+		for (i = 0; i < sizeof(plant) / sizeof(*plant); i++) {
+			simulate(self, seed % 2 ? MIXED : SLOTS, seed, 1000);
+			ASSERT_TRUE(check(self));
+			plant[i](self);
+			EXPECT_FALSE(check(self))
+				TH_LOG("seed %u, plant %zu", seed, i);
+		}
+		simulate(self, SLOTS, seed, 1000);
+		self->history.slots--;
+		EXPECT_FALSE(check(self))
+			TH_LOG("seed %u, a slot less", seed);
 	}
 }
 

@@ -45,7 +45,8 @@ ended()	# STATUS
 let_go()
 {
 	[ -z "$pid" ] || kill -KILL "$pid" "$job" 2>/dev/null
-	pid='' job=''
+	[ ${#others[@]} = 0 ] || kill -KILL "${others[@]}" 2>/dev/null
+	pid='' job='' others=()
 }
 
 gone()	# PROCESS
@@ -369,6 +370,81 @@ leases_are_shown_and_set()
 	! grep -q ttl "$files/out" && ends 0 lock del a
 }
 
+# ---- several at once
+
+holds()	# NAME HOLDERS WAITERS
+{
+	json "it[0]['holders'] == $2 and it[0]['waiters'] == $3" \
+		lock show "$1" 2>/dev/null
+}
+
+# The same, beside what hold has started already.
+hold_too()	# NAME [KEY VALUE]...
+{
+	others+=("$pid" "$job")
+	hold "$@"
+}
+
+shared_commands_run_at_once_and_others_do_not()
+{
+	local first token
+
+	hold a shared && first=$pid && hold_too a shared || return
+	token=$(tr '\0' '\n' <"/proc/$job/environ" |
+		sed -n 's/^CHRING_TOKEN=//p')
+	json "it[0]['shared'] and it[0]['holders'] == 2 and
+	      it[0]['slots'] == 0 and it[0]['token'] == $token and
+	      it[0]['pid'] == $first and len(it[0]['holder']) == 2 and
+	      it[0]['holder'][0]['token'] == $token - 1 and
+	      it[0]['holder'][0]['pid'] == $first and
+	      it[0]['holder'][1]['comm'] == 'job' and
+	      it[0]['holder'][1]['token'] == $token" lock show a &&
+	ends 0 lock show a && grep -q ' held holders 2 pid ' "$files/out" &&
+	! differs "lines" 2 "$(grep -c '^ *holder pid [0-9]* comm job ' "$files/out")" &&
+	fails 3 "held by pid $first \(job\) and 1 more for .* token $token," \
+		lock run a timeout 0 -- true &&
+	# Who has died only sharing it is no news, and the other shares it still.
+	kill -KILL "$pid" && ended 137 && wait_until holds a 1 0 &&
+	fails 3 "held by pid $first \(job\) for" lock run a timeout 0 -- true &&
+	chringctl lock run a shared timeout 0 -- true &&
+	touch "$files/end.${others[1]}" && wait "$first"
+	! differs "status of the first" 42 $? &&
+	chringctl lock run a timeout 60 -- env >"$files/out" &&
+	! grep -q CHRING_OWNER_DIED "$files/out"
+}
+
+slots_are_had_by_as_many_commands()
+{
+	hold a slots 2 && hold_too a slots 2 && holds a 2 0 || return
+	json "it[0]['slots'] == 2 and it[0]['strict'] and
+	      it[0]['discipline'] == 'fifo'" lock show a &&
+	ends 0 lock show a && grep -q ' slots 2 ' "$files/out" &&
+	fails 3 'and 1 more' lock run a timeout 0 -- true &&
+	fails 125 "cannot acquire lock 'a': Invalid" lock run a shared -- true &&
+	# The dead one's slot is free, once.
+	kill -KILL "$pid" && ended 137 &&
+	chringctl lock run a timeout 60 -- env >"$files/out" &&
+	grep -q CHRING_OWNER_DIED "$files/out" &&
+	hold a && fails 3 'and 1 more' lock run a timeout 0 -- true &&
+	touch "$files/end.$job" && ended 42 &&
+	touch "$files/end.${others[1]}" && wait "${others[0]}"
+	! differs "status of the first" 42 $?
+}
+
+slots_are_added()
+{
+	ends 0 lock add pool slots 3 sticky &&
+	json "it[0]['slots'] == 3 and it[0]['sticky'] and it[0]['strict'] and
+	      it[0]['holders'] == 0 and not it[0]['shared'] and
+	      'holder' not in it[0]" lock show pool &&
+	fails 2 'slots are given in order of arrival \(attribute discipline\)' \
+		lock set pool adaptive &&
+	ends 0 lock set pool fifo mode 666 &&
+	fails 2 'slots are given in order of arrival' \
+		lock add other slots 2 adaptive &&
+	ends 0 lock del pool && json 'it == []' lock show
+}
+
 loss_is_told_once_and_the_outer_lock_is_not_mistaken()
 {
 	hold a on-loss ignore || return
@@ -589,6 +665,8 @@ tests=(
 	broken_lock_ends_the_command
 	command_that_makes_others_wait_for_too_long_ends leases_are_shown_and_set
 	store_of_the_document_refuses_a_stale_token
+	shared_commands_run_at_once_and_others_do_not
+	slots_are_had_by_as_many_commands slots_are_added
 	loss_is_told_once_and_the_outer_lock_is_not_mistaken
 	example_of_the_manual_adds_under_the_lock
 	example_of_the_manual_tells_of_a_dead_holder
@@ -598,7 +676,7 @@ tests=(
 	permissions_are_those_of_a_file other_namespace_has_other_locks
 )
 
-job=''
+job='' others=()
 trap 'let_go; clean_up; rm -rf "$files"' EXIT
 make_job
 start_judge

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Whoever holds a lock and comes to its end, however that is, and whoever has
- * copies of its descriptor: the lock is the next one's at once, who is told.
- * And what is no end at all changes nothing.
+ * copies of its descriptor: the lock is the next one's at once, who is told, but
+ * where it was only shared. And what is no end at all changes nothing.
  */
 #define _GNU_SOURCE		/* clone, unshare */
 #include <errno.h>
@@ -62,6 +62,8 @@ FIXTURE_VARIANT(death)
 	enum end end;
 	enum keeper keeper;
 	bool waiter;		/* somebody waits for the lock meanwhile */
+	bool shares;		/* the holder does */
+	unsigned int slots;
 	unsigned int flags;
 };
 
@@ -194,6 +196,138 @@ FIXTURE_VARIANT_ADD(death, exec_receiver)
 	.waiter = true,
 };
 
+FIXTURE_VARIANT_ADD(death, kill_sharing)
+{
+	.end = KILLED,
+	.shares = true,
+};
+
+FIXTURE_VARIANT_ADD(death, kill_sharing_child)
+{
+	.end = KILLED,
+	.keeper = FORKED_CHILD,
+	.waiter = true,
+	.shares = true,
+};
+
+FIXTURE_VARIANT_ADD(death, kill_sharing_receiver)
+{
+	.end = KILLED,
+	.keeper = RECEIVER,
+	.waiter = true,
+	.shares = true,
+};
+
+FIXTURE_VARIANT_ADD(death, kill_with_slot)
+{
+	.end = KILLED,
+	.slots = 1,
+};
+
+FIXTURE_VARIANT_ADD(death, kill_with_slot_child)
+{
+	.end = KILLED,
+	.keeper = FORKED_CHILD,
+	.waiter = true,
+	.slots = 1,
+};
+
+FIXTURE_VARIANT_ADD(death, kill_with_slot_receiver)
+{
+	.end = KILLED,
+	.keeper = RECEIVER,
+	.waiter = true,
+	.slots = 1,
+};
+
+FIXTURE_VARIANT_ADD(death, exit_sharing)
+{
+	.end = EXITS,
+	.shares = true,
+};
+
+FIXTURE_VARIANT_ADD(death, exit_sharing_child)
+{
+	.end = EXITS,
+	.keeper = FORKED_CHILD,
+	.waiter = true,
+	.shares = true,
+};
+
+FIXTURE_VARIANT_ADD(death, exit_sharing_receiver)
+{
+	.end = EXITS,
+	.keeper = RECEIVER,
+	.waiter = true,
+	.shares = true,
+};
+
+FIXTURE_VARIANT_ADD(death, exit_with_slot)
+{
+	.end = EXITS,
+	.slots = 1,
+};
+
+FIXTURE_VARIANT_ADD(death, exit_with_slot_child)
+{
+	.end = EXITS,
+	.keeper = FORKED_CHILD,
+	.waiter = true,
+	.slots = 1,
+};
+
+FIXTURE_VARIANT_ADD(death, exit_with_slot_receiver)
+{
+	.end = EXITS,
+	.keeper = RECEIVER,
+	.waiter = true,
+	.slots = 1,
+};
+
+FIXTURE_VARIANT_ADD(death, exec_sharing)
+{
+	.end = EXECS,
+	.shares = true,
+};
+
+FIXTURE_VARIANT_ADD(death, exec_sharing_child)
+{
+	.end = EXECS,
+	.keeper = FORKED_CHILD,
+	.waiter = true,
+	.shares = true,
+};
+
+FIXTURE_VARIANT_ADD(death, exec_sharing_receiver)
+{
+	.end = EXECS,
+	.keeper = RECEIVER,
+	.waiter = true,
+	.shares = true,
+};
+
+FIXTURE_VARIANT_ADD(death, exec_with_slot)
+{
+	.end = EXECS,
+	.slots = 1,
+};
+
+FIXTURE_VARIANT_ADD(death, exec_with_slot_child)
+{
+	.end = EXECS,
+	.keeper = FORKED_CHILD,
+	.waiter = true,
+	.slots = 1,
+};
+
+FIXTURE_VARIANT_ADD(death, exec_with_slot_receiver)
+{
+	.end = EXECS,
+	.keeper = RECEIVER,
+	.waiter = true,
+	.slots = 1,
+};
+
 static int send_descriptor(int socket, int fd)
 {
 	union {
@@ -241,8 +375,9 @@ static int receive_descriptor(int socket)
 
 FIXTURE_SETUP(death)
 {
-	ASSERT_EQ(0, handle_open(&self->handle, NAME,
-				 variant->flags | CHRING_OPEN_CREATE));
+	ASSERT_EQ(0, handle_open_slots(&self->handle, NAME,
+				       variant->flags | CHRING_OPEN_CREATE,
+				       variant->slots));
 	self->report = mmap(NULL, sizeof(*self->report), PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->report);
@@ -326,12 +461,13 @@ static void end(struct _test_data_death *self, enum end how)
 }
 
 static void holder(struct _test_data_death *self, enum end how,
-		   enum keeper keeper)
+		   enum keeper keeper, unsigned int flags)
 {
 	struct chring_lock_acquire acquired;
 
 	if (handle_open(&self->handle, NAME, 0) ||
-	    handle_try(&self->handle, &acquired))
+	    handle_acquire(&self->handle, CHRING_ACQUIRE_TRY | flags, 0,
+			   &acquired))
 		_exit(1);
 	/* One that survives an exec is no claim either. */
 	fcntl(self->handle.fd, F_SETFD, 0);
@@ -343,12 +479,12 @@ static void holder(struct _test_data_death *self, enum end how,
 
 static void start_holder(struct __test_metadata *_metadata,
 			 struct _test_data_death *self, enum end how,
-			 enum keeper keeper)
+			 enum keeper keeper, unsigned int flags)
 {
 	self->holder = fork();
 	ASSERT_LE(0, self->holder);
 	if (!self->holder)
-		holder(self, how, keeper);
+		holder(self, how, keeper, flags);
 	ASSERT_TRUE(wait_until(__atomic_load_n(&self->report->holds,
 					       __ATOMIC_ACQUIRE)));
 }
@@ -382,17 +518,22 @@ static void *wait_for_it(void *data)
 
 TEST_F(death, of_the_holder_makes_it_the_next_ones)
 {
+	const bool shared = variant->shares || variant->slots;
+	const uint32_t news = variant->shares ? 0 : CHRING_NEWS_OWNER_DIED;
 	struct waiter waiter = {};
 	struct chring_lock_stat stat;
 	pthread_t thread;
 	long long killed;
 
 	ASSERT_EQ(0, handle_open(&waiter.handle, NAME, 0));
-	start_holder(_metadata, self, variant->end, variant->keeper);
+	start_holder(_metadata, self, variant->end, variant->keeper,
+		     variant->shares ? CHRING_ACQUIRE_SHARED : 0);
 	if (variant->keeper != NOBODY && variant->keeper != MESSAGE)
 		EXPECT_EQ(-ESTALE, self->report->keepers_result);
 	ASSERT_EQ(0, handle_stat(&self->handle, &stat));
-	EXPECT_EQ(CHRING_STAT_HELD, stat.flags);
+	EXPECT_EQ(CHRING_STAT_HELD | (shared ? CHRING_STAT_SHARED : 0),
+		  stat.flags);
+	EXPECT_EQ(1U, stat.holders);
 	EXPECT_EQ(self->report->token, stat.token);
 	EXPECT_EQ(self->holder, stat.pid);
 
@@ -408,14 +549,14 @@ TEST_F(death, of_the_holder_makes_it_the_next_ones)
 	} else {
 		/* Free, and the news is kept for whoever comes. */
 		ASSERT_TRUE(wait_until(!is_held(&self->handle)));
-		EXPECT_EQ(CHRING_NEWS_OWNER_DIED, news_of(&self->handle));
-		EXPECT_EQ(POLLPRI, handle_poll(&self->handle));
+		EXPECT_EQ(news, news_of(&self->handle));
+		EXPECT_EQ(news ? POLLPRI : 0, handle_poll(&self->handle));
 		wait_for_it(&waiter);
 	}
 	ASSERT_EQ(0, waiter.result);
 	TH_LOG("after %lld us", (waiter.returned - killed) / 1000);
-	EXPECT_EQ(CHRING_NEWS_OWNER_DIED, waiter.acquired.news);
-	EXPECT_EQ(self->report->token, waiter.acquired.dead_token);
+	EXPECT_EQ(news, waiter.acquired.news);
+	EXPECT_EQ(news ? self->report->token : 0, waiter.acquired.dead_token);
 	EXPECT_LT(self->report->token, waiter.acquired.token);
 
 	/* Told once. */

@@ -59,6 +59,7 @@ struct seat {
 /* Shared by all processes; @calm is the round that has come to its calm. */
 struct board {
 	int lease_ms;
+	int shared;
 	int calm;
 	int over;
 	struct seat seat[MAX_SEATS];
@@ -84,6 +85,8 @@ FIXTURE_VARIANT(torture)
 	int processes;
 	int threads;		/* of each, which share a handle */
 	int lease_ms;		/* and some hold the lock for longer */
+	int shared;		/* so many of 8 acquisitions */
+	unsigned int slots;
 };
 
 FIXTURE_VARIANT_ADD(torture, adaptive_2_processes)
@@ -161,6 +164,53 @@ FIXTURE_VARIANT_ADD(torture, strict_fifo_leased_2_processes_of_2_threads)
 	.lease_ms = 20,
 };
 
+FIXTURE_VARIANT_ADD(torture, adaptive_shared_4_processes)
+{
+	.processes = 4,
+	.threads = 1,
+	.shared = 4,
+};
+
+FIXTURE_VARIANT_ADD(torture, adaptive_mostly_shared_16_processes)
+{
+	.processes = 16,
+	.threads = 1,
+	.shared = 7,
+};
+
+FIXTURE_VARIANT_ADD(torture, fifo_shared_4_processes_of_4_threads)
+{
+	.flags = CHRING_LOCK_FIFO,
+	.processes = 4,
+	.threads = 4,
+	.shared = 6,
+};
+
+FIXTURE_VARIANT_ADD(torture, strict_shared_leased_4_processes)
+{
+	.flags = CHRING_LOCK_STRICT,
+	.processes = 4,
+	.threads = 1,
+	.lease_ms = 20,
+	.shared = 5,
+};
+
+FIXTURE_VARIANT_ADD(torture, slots_4_processes)
+{
+	.flags = CHRING_LOCK_FIFO,
+	.processes = 4,
+	.threads = 1,
+	.slots = 2,
+};
+
+FIXTURE_VARIANT_ADD(torture, slots_16_processes)
+{
+	.flags = CHRING_LOCK_FIFO,
+	.processes = 16,
+	.threads = 1,
+	.slots = 5,
+};
+
 static void be_interrupted(int signal)
 {
 }
@@ -177,8 +227,9 @@ FIXTURE_SETUP(torture)
 	if (variant->lease_ms)
 		ASSERT_EQ(0, lock_make_leased(NAME, variant->flags,
 					      variant->lease_ms));
-	ASSERT_EQ(0, chring_lock_open(&self->lock, NAME, variant->flags |
-				      CHRING_LOCK_CREATE, 0));
+	ASSERT_EQ(0, chring_lock_open_slots(&self->lock, NAME, variant->slots,
+					    variant->flags | CHRING_LOCK_CREATE,
+					    0));
 	self->handle.fd = chring_lock_fd(self->lock);
 	self->is_fifo = variant->flags & CHRING_LOCK_FIFO;
 	self->look_again = get_parameter("look_again_ms");
@@ -232,24 +283,33 @@ static void show(int *number, int value)
 	__atomic_store_n(number, value, __ATOMIC_RELEASE);
 }
 
+static int acquire_until(struct chring_lock *lock, bool is_shared,
+			 const struct timespec *deadline)
+{
+	return is_shared ? chring_lock_acquire_shared(lock, deadline) :
+			   chring_lock_acquire_until(lock, deadline);
+}
+
 static int acquire_somehow(struct chring_lock *lock, unsigned int choice,
 			   struct operation *operation)
 {
+	bool is_shared = operation->is_shared;
 	struct timespec deadline;
 	long long ns;
 
 	switch (choice % 8) {
 	case 0:
 		operation->is_try = true;
-		return chring_lock_try(lock);
+		return is_shared ? chring_lock_try_shared(lock) :
+				   chring_lock_try(lock);
 	case 1:
 	case 2:
 		ns = now_ns() + choice / 8 % 20 * NS_PER_MS;
 		deadline.tv_sec = ns / 1000000000;
 		deadline.tv_nsec = ns % 1000000000;
-		return chring_lock_acquire_until(lock, &deadline);
+		return acquire_until(lock, is_shared, &deadline);
 	}
-	return chring_lock_acquire(lock);
+	return acquire_until(lock, is_shared, NULL);
 }
 
 static void spend_time(unsigned int choice)
@@ -273,13 +333,16 @@ static bool is_expected(int result)
 	       result == -EINTR;
 }
 
-static void acquire_and_release(struct chring_lock *lock, struct seat *seat,
-				int lease_ms, unsigned int *seed)
+static void acquire_and_release(const struct board *board,
+				struct chring_lock *lock, struct seat *seat,
+				unsigned int *seed)
 {
 	struct operation *operation = begin(seat, OPERATION_ACQUIRE);
+	int lease_ms = board->lease_ms;
 	uint64_t token;
 	int result;
 
+	operation->is_shared = (int)(rand_r(seed) % 8U) < board->shared;
 	result = acquire_somehow(lock, rand_r(seed), operation);
 	if (result >= 0) {
 		operation->token = chring_lock_token(lock);
@@ -319,7 +382,7 @@ static void *work(void *data)
 			pause_us(1000);
 			continue;
 		}
-		acquire_and_release(job->lock, job->seat, job->board->lease_ms,
+		acquire_and_release(job->board, job->lock, job->seat,
 				    &job->seed);
 		spend_time(rand_r(&job->seed));
 	}
@@ -527,6 +590,7 @@ TEST_F_TIMEOUT(torture, leaves_a_history_without_fault, 600)
 	int i;
 
 	self->board->lease_ms = variant->lease_ms;
+	self->board->shared = variant->shared;
 	for (i = 0; i < variant->processes; i++)
 		start(self, i, variant->threads);
 	for (i = 1; i <= ROUNDS && calm; i++) {
@@ -541,6 +605,7 @@ TEST_F_TIMEOUT(torture, leaves_a_history_without_fault, 600)
 	history = gather(self->board, seats);
 	history.ended = ended;
 	history.is_fifo = variant->flags & CHRING_LOCK_FIFO;
+	history.slots = variant->slots;
 	history.lease = variant->lease_ms * NS_PER_MS;
 
 	EXPECT_TRUE(history_check(&history, &findings))
@@ -550,7 +615,9 @@ TEST_F_TIMEOUT(torture, leaves_a_history_without_fault, 600)
 	       history.count, findings.holds, self->kills, findings.deaths,
 	       findings.expired, findings.ordered, findings.longest / 1000000);
 	EXPECT_LT(100, findings.holds);
-	EXPECT_LT(0, findings.deaths);
+	/* Most die sharing it, or have just let it go */
+	if (!variant->shared)
+		EXPECT_LT(0, findings.deaths);
 	if (variant->lease_ms)
 		EXPECT_LT(0, findings.expired);
 	if (history.is_fifo && variant->processes > 2)

@@ -680,7 +680,7 @@ TEST_F(lease, settings_are_shown_and_changed)
 	EXPECT_EQ((uint32_t)CHRING_EXPIRY_KILL, status_of(self->chring).expiry);
 
 	EXPECT_EQ(0, chring_lock_open(&self->lock, "l", 0, 0));
-	EXPECT_EQ(-EINVAL, chring_lock_acquire_leased(self->lock, 1, 0x20, NULL));
+	EXPECT_EQ(-EINVAL, chring_lock_acquire_leased(self->lock, 1, 0x40, NULL));
 	EXPECT_EQ(-EINVAL, chring_lock_acquire_leased(self->lock, 1, 0x1, NULL));
 	EXPECT_EQ(0U, status_of(self->chring).token);
 }

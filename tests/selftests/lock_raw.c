@@ -24,11 +24,13 @@ static int request(int fd, unsigned long number, void *argument)
 	return ret < 0 ? -errno : ret;
 }
 
-int handle_open(struct handle *handle, const char *name, unsigned int flags)
+int handle_open_slots(struct handle *handle, const char *name,
+		      unsigned int flags, unsigned int slots)
 {
 	struct chring_lock_open open_it = {
 		.size = sizeof(open_it),
 		.flags = flags,
+		.slots = slots,
 		.name = (uintptr_t)name,
 		.name_len = strlen(name),
 	};
@@ -46,6 +48,11 @@ int handle_open(struct handle *handle, const char *name, unsigned int flags)
 	handle->id = open_it.id;
 	handle->flags = open_it.lock_flags;
 	return 0;
+}
+
+int handle_open(struct handle *handle, const char *name, unsigned int flags)
+{
+	return handle_open_slots(handle, name, flags, 0);
 }
 
 int handle_map(struct handle *handle)

@@ -38,6 +38,8 @@ struct handle {
 };
 
 int handle_open(struct handle *handle, const char *name, unsigned int flags);
+int handle_open_slots(struct handle *handle, const char *name,
+		      unsigned int flags, unsigned int slots);
 int handle_map(struct handle *handle);
 void handle_unmap(struct handle *handle);
 int handle_acquire(const struct handle *handle, unsigned int flags,

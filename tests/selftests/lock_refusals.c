@@ -71,20 +71,23 @@ do {									\
  * struct request - one of all that take an argument
  * @number: of the ioctl
  * @size: of its argument
+ * @first: the same, in the first version
  * @err: what an argument of zeroes is answered, for a handle that holds nothing
  */
 struct request {
 	unsigned long number;
 	uint32_t size;
+	uint32_t first;
 	int err;
 };
 
 static const struct request requests[] = {
-	{ CHRING_IOC_OPEN, sizeof(struct chring_lock_open), -EINVAL },
-	{ CHRING_IOC_ACQUIRE, sizeof(struct chring_lock_acquire), -ETIMEDOUT },
-	{ CHRING_IOC_RELEASE, sizeof(struct chring_lock_release), -ESTALE },
-	{ CHRING_IOC_STAT, sizeof(struct chring_lock_stat), 0 },
-	{ CHRING_IOC_ADOPT, sizeof(struct chring_lock_adopt), -EALREADY },
+	{ CHRING_IOC_OPEN, sizeof(struct chring_lock_open), 32, -EINVAL },
+	{ CHRING_IOC_ACQUIRE, sizeof(struct chring_lock_acquire), 48,
+	  -ETIMEDOUT },
+	{ CHRING_IOC_RELEASE, sizeof(struct chring_lock_release), 16, -ESTALE },
+	{ CHRING_IOC_STAT, sizeof(struct chring_lock_stat), 40, 0 },
+	{ CHRING_IOC_ADOPT, sizeof(struct chring_lock_adopt), 32, -EALREADY },
 };
 
 #define END_OF_REQUESTS (requests + ARRAY_SIZE(requests))
@@ -104,7 +107,7 @@ TEST_F(refused, sizes_that_cannot_be)
 	uint32_t *size = (uint32_t *)argument;
 
 	for (r = requests; r < END_OF_REQUESTS; r++) {
-		for (*size = 0; *size < r->size; ++*size)
+		for (*size = 0; *size < r->first; ++*size)
 			EXPECT_EQ(-EINVAL, ask(r, self->device, self->other.fd,
 					       (uintptr_t)argument));
 		*size = getpagesize() + 1;
@@ -143,6 +146,35 @@ TEST_F(refused, addresses_that_are_none)
 				       (uintptr_t)half));
 		EXPECT_UNCHANGED();
 	}
+}
+
+/* Nothing is written beyond what the caller knows of. */
+TEST_F(refused, answers_longer_than_those_of_the_first_version)
+{
+	struct chring_lock_stat stat;
+	struct chring_lock_open opened = {
+		.size = 32,
+		.flags = CHRING_OPEN_CREATE,
+		.name = (uintptr_t)"first",
+		.name_len = strlen("first"),
+		.slots = 7,
+		.pad = 7,
+	};
+	int fd;
+
+	fd = result(ioctl(self->device, CHRING_IOC_OPEN, &opened));
+	ASSERT_LE(0, fd);
+	EXPECT_NE(0U, opened.id);
+	EXPECT_EQ(7U, opened.slots);
+	EXPECT_EQ(7U, opened.pad);
+	memset(&stat, 7, sizeof(stat));
+	stat.size = 40;
+	EXPECT_EQ(0, result(ioctl(fd, CHRING_IOC_STAT, &stat)));
+	EXPECT_EQ(0U, stat.lock_flags);
+	EXPECT_EQ(0x07070707U, stat.holders);
+	EXPECT_EQ(0x07070707U, stat.slots);
+	close(fd);
+	EXPECT_UNCHANGED();
 }
 
 /* The kernel takes the lock, cannot say so, and lets it go. */
@@ -189,7 +221,7 @@ TEST_F(refused, flags_that_are_unknown)
 	for (flag = 1; flag; flag <<= 1) {
 		if (flag & ~(CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_SELF |
 			     CHRING_ACQUIRE_EAGER | CHRING_ACQUIRE_SIGNAL |
-			     CHRING_ACQUIRE_KILL))
+			     CHRING_ACQUIRE_KILL | CHRING_ACQUIRE_SHARED))
 			EXPECT_EQ(-EINVAL, acquire(&self->other, flag, 0,
 						   &got));
 		release_it.flags = flag;

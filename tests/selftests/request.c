@@ -368,9 +368,10 @@ static void print_locks(FILE *stream, struct session *session)
 		fprintf(stream, "locks: %d\n", err);
 	for (i = 0; !err && i < count; i++)
 		fprintf(stream,
-			"%s %#o %u:%u flags %u%s%s%s ttl %u expiry %u pid %d token %llu handles %u waiters %u news %u\n",
+			"%s %#o %u:%u flags %u slots %u holders %u%s%s%s ttl %u expiry %u pid %d token %llu handles %u waiters %u news %u\n",
 			locks[i].name, locks[i].mode, locks[i].owner,
 			locks[i].group, locks[i].flags,
+			locks[i].slots, locks[i].holders,
 			locks[i].persistent ? " persistent" : "",
 			locks[i].held ? " held" : "",
 			locks[i].expires ? " expires" : "", locks[i].ttl_ms,
