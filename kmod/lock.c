@@ -122,7 +122,7 @@ static bool may_take(struct chring_lock *lock,
 {
 	const struct chring_waiter *first = chring_queue_first_locked(lock);
 
-	if (!chring_holder_fits_locked(waiter))
+	if (lock->holder && !chring_holder_fits_locked(waiter))
 		return false;
 	if (!first || first == waiter)
 		return true;

@@ -176,7 +176,10 @@ int chring_holder_take_locked(struct chring_handle *handle,
 	grant->token = chring_word_token_locked(lock);
 	grant->word = shared ? CHRING_LOCK_NO_WORD : lock->seen;
 	grant->news = lock->news;
-	grant->dead_token = lock->news ? lock->dead_token : 0;
+	grant->dead_token = 0;
+	if (likely(!lock->news))
+		return 0;
+	grant->dead_token = lock->dead_token;
 	if (!(lock->flags & CHRING_LOCK_STICKY))
 		lock->news = 0;
 	return 0;

@@ -85,14 +85,15 @@ static void unlock_and_wake(struct chring_lock *lock,
 void chring_queue_unlock(struct chring_lock *lock, struct chring_wakeup *wakeup)
 	__releases(&lock->lock)
 {
-	unlock_and_wake(lock, wakeup);
-	while (wakeup->more) {
+	for (;;) {
+		unlock_and_wake(lock, wakeup);
+		if (likely(!wakeup->more))
+			return;
 		cond_resched();
 		*wakeup = (struct chring_wakeup){};
 		spin_lock(&lock->lock);
 		chring_word_freeze_locked(lock);
 		chring_queue_pass_on_locked(lock, wakeup);
-		unlock_and_wake(lock, wakeup);
 	}
 }
 
