@@ -97,6 +97,30 @@ void chring_lock_view(struct chring_lock *lock,
 }
 
 /**
+ * chring_lock_has_token - has nobody taken the lock from who has a token?
+ * @lock: the lock; caller has a reference, or its lockspace's lock
+ * @token: what is asked about
+ *
+ * Context: process; takes the lock's lock.
+ * Return: whether @token is the newest one, or somebody holds the lock by it.
+ */
+bool chring_lock_has_token(struct chring_lock *lock, u64 token)
+{
+	struct chring_wakeup wakeup = {};
+	struct chring_handle *handle;
+	bool has;
+
+	spin_lock(&lock->lock);
+	chring_word_freeze_locked(lock);
+	has = token && token == chring_word_token_locked(lock);
+	for (handle = lock->holder; handle && !has;
+	     handle = chring_holder_next_locked(handle))
+		has = token == chring_holder_token_locked(handle);
+	chring_queue_settle(lock, &wakeup);
+	return has;
+}
+
+/**
  * chring_lock_peek - see how a lock stood last, without a look at its word
  * @lock: the lock; caller has a reference, or its lockspace's lock
  * @view: filled in; the caller is to put its @tgid

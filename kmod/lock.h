@@ -126,7 +126,7 @@ struct chring_term {
  * @closed: for good. Protected by the lock's lock
  * @lost: the lock was taken from it. Protected by the lock's lock
  * @others: those who hold the lock at the same time, in a ring without a head,
- *	in the order of their tokens. Protected, as all that follows but @refs,
+ *	in the order of their coming. Protected, as all that follows but @refs,
  *	@quota and @rcu, by the lock's lock
  * @token: of its share of the lock, or slot; 0 where it has none
  * @since: when it was given that, ns, to a tick
@@ -249,6 +249,7 @@ struct chring_lock_view {
 void chring_lock_view(struct chring_lock *lock,
 		      const struct chring_handle *handle,
 		      struct chring_lock_view *view);
+bool chring_lock_has_token(struct chring_lock *lock, u64 token);
 void chring_lock_peek(struct chring_lock *lock, struct chring_lock_view *view);
 int chring_lock_acquire(struct chring_handle *handle, u32 flags, u32 ttl_ms,
 			ktime_t deadline, struct chring_grant *grant);

@@ -199,6 +199,17 @@ static int put_lock(struct sk_buff *skb, struct chring_lock *lock,
 	return chring_put_lock_holders(skb, lock, pid_ns);
 }
 
+static int check_token(struct chring_lock *lock, const struct genl_info *info)
+{
+	const struct nlattr *token = info->attrs[CHRING_A_LOCK_TOKEN];
+
+	if (!token || chring_lock_has_token(lock, nla_get_uint(token)))
+		return 0;
+	NL_SET_ERR_MSG_ATTR(info->extack, token,
+			    "token is neither the newest nor a holder's");
+	return -ESTALE;
+}
+
 static int put_by_name(struct sk_buff *msg, const struct sk_buff *skb,
 		       struct genl_info *info)
 {
@@ -218,7 +229,8 @@ static int put_by_name(struct sk_buff *msg, const struct sk_buff *skb,
 				    "lock may not be read");
 		err = -EACCES;
 	} else {
-		err = put_lock(msg, lock, current_user_ns());
+		err = check_token(lock, info) ?:
+		      put_lock(msg, lock, current_user_ns());
 	}
 	mutex_unlock(&space->lock);
 	return err;

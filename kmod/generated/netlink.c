@@ -194,8 +194,9 @@ static const struct nla_policy chring_lock_set_nl_policy[CHRING_A_LOCK_EXPIRY + 
 };
 
 /* CHRING_CMD_LOCK_GET - do */
-static const struct nla_policy chring_lock_get_nl_policy[CHRING_A_LOCK_NAME + 1] = {
+static const struct nla_policy chring_lock_get_nl_policy[CHRING_A_LOCK_TOKEN + 1] = {
 	[CHRING_A_LOCK_NAME] = { .type = NLA_NUL_STRING, .len = CHRING_NAME_MAX, },
+	[CHRING_A_LOCK_TOKEN] = { .type = NLA_UINT, },
 };
 
 /* CHRING_CMD_LOCK_DEL - do */
@@ -312,7 +313,7 @@ static const struct genl_split_ops chring_nl_ops[] = {
 		.cmd		= CHRING_CMD_LOCK_GET,
 		.doit		= chring_nl_lock_get_doit,
 		.policy		= chring_lock_get_nl_policy,
-		.maxattr	= CHRING_A_LOCK_NAME,
+		.maxattr	= CHRING_A_LOCK_TOKEN,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 	{

@@ -200,6 +200,7 @@ static const struct command commands[] = {
 	} },
 	{ CHRING_CMD_LOCK_GET, CHRING_A_LOCK_MAX, false, {
 		{ OLD_NAME, CHRING_A_LOCK_NAME, .name = "lck" },
+		{ UINT, CHRING_A_LOCK_TOKEN, .optional = true },
 	} },
 	{ CHRING_CMD_LOCK_DEL, CHRING_A_LOCK_MAX, false, {
 		{ OLD_NAME, CHRING_A_LOCK_NAME, .name = "lck" },

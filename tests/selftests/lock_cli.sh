@@ -32,6 +32,12 @@ hold()	# NAME [KEY VALUE]... [-- WORD...]
 	wait_until test -s "$files/runs" && job=$(cat "$files/runs")
 }
 
+# The token of what hold has started.
+token_of_job()
+{
+	tr '\0' '\n' <"/proc/$job/environ" | sed -n 's/^CHRING_TOKEN=//p'
+}
+
 # Waits for one that hold has started, and compares its status.
 ended()	# STATUS
 {
@@ -139,8 +145,7 @@ busy_lock_is_told_with_its_holder()
 	local token
 
 	hold a || return
-	token=$(tr '\0' '\n' <"/proc/$job/environ" |
-		sed -n 's/^CHRING_TOKEN=//p')
+	token=$(token_of_job)
 	sleep 1
 	fails 3 "^chringctl: lock 'a' is held by pid $pid \(job\) for [1-9][0-9]* s, token $token, 0 waiting$" \
 		lock run a timeout 0 -- touch "$files/never" &&
@@ -247,8 +252,7 @@ killed_holder_is_told_of_and_its_command_ends()
 	local token
 
 	hold a || return
-	token=$(tr '\0' '\n' <"/proc/$job/environ" |
-		sed -n 's/^CHRING_TOKEN=//p')
+	token=$(token_of_job)
 	kill -KILL "$pid"
 	ended 137 && wait_until gone "$job" &&
 	chringctl lock run a timeout 60 -- env >"$files/out" &&
@@ -282,8 +286,7 @@ broken_lock_ends_the_command()
 	local token
 
 	hold a on-loss term || return
-	token=$(tr '\0' '\n' <"/proc/$job/environ" |
-		sed -n 's/^CHRING_TOKEN=//p')
+	token=$(token_of_job)
 	ends 0 lock break a && ended 143 &&
 	grep -qx "chringctl: lock 'a' was taken away: terminating the command" \
 		"$files/holder" &&
@@ -308,8 +311,7 @@ command_that_makes_others_wait_for_too_long_ends()
 	local token
 
 	hold a ttl 0.1 on-loss kill || return
-	token=$(tr '\0' '\n' <"/proc/$job/environ" |
-		sed -n 's/^CHRING_TOKEN=//p')
+	token=$(token_of_job)
 	json '"lease-ns" not in it[0]' lock show a &&
 	chringctl lock run a timeout 60 -- env >"$files/out" && ended 137 &&
 	grep -qx "CHRING_EXPIRED=$token" "$files/out" &&
@@ -390,8 +392,7 @@ shared_commands_run_at_once_and_others_do_not()
 	local first token
 
 	hold a shared && first=$pid && hold_too a shared || return
-	token=$(tr '\0' '\n' <"/proc/$job/environ" |
-		sed -n 's/^CHRING_TOKEN=//p')
+	token=$(token_of_job)
 	json "it[0]['shared'] and it[0]['holders'] == 2 and
 	      it[0]['slots'] == 0 and it[0]['token'] == $token and
 	      it[0]['pid'] == $first and len(it[0]['holder']) == 2 and
@@ -527,8 +528,7 @@ all_news_are_shown()
 	local token
 
 	hold a || return
-	token=$(tr '\0' '\n' <"/proc/$job/environ" |
-		sed -n 's/^CHRING_TOKEN=//p')
+	token=$(token_of_job)
 	json "it[0]['news'] == [] and 'dead-token' not in it[0]" lock show a &&
 	kill -KILL "$pid" && ended 137 &&
 	wait_until has_news a &&
@@ -586,6 +586,42 @@ token_is_compared_with_the_newest()
 	fails 3 stale lock token a "$token" &&
 	ends 0 lock set a mode 600 &&
 	unprivileged 2 'Permission denied' lock token a "$token" &&
+	ends 0 lock del a
+}
+
+is_stale()	# NAME TOKEN
+{
+	fails 3 "token $2 of lock '$1' is stale" lock token "$@" 2>/dev/null
+}
+
+# Of several holders each has a good one, for as long as it holds the lock.
+token_of_each_holder_is_good()	# [KEY VALUE]...
+{
+	local first second
+
+	hold a "$@" && first=$(token_of_job) && hold_too a "$@" || return
+	second=$(token_of_job)
+	[ "$second" -gt "$first" ] &&
+	ends 0 lock token a "$first" && ends 0 lock token a "$second" &&
+	is_stale a $((first - 1)) &&
+	fails 3 'not given yet' lock token a $((second + 1)) &&
+	kill -KILL "${others[0]}" && wait_until is_stale a "$first" &&
+	ends 0 lock token a "$second" &&
+	touch "$files/end.$job" && ended 42 &&
+	# Nobody has it now; but it is the newest, until somebody does.
+	ends 0 lock token a "$second" && chringctl lock run a -- true &&
+	is_stale a "$second"
+}
+
+tokens_of_those_who_share_are_good_until_let_go()
+{
+	ends 0 lock add a && token_of_each_holder_is_good shared &&
+	ends 0 lock del a
+}
+
+tokens_of_slots_are_good_until_let_go()
+{
+	ends 0 lock add a slots 2 && token_of_each_holder_is_good &&
 	ends 0 lock del a
 }
 
@@ -672,7 +708,9 @@ tests=(
 	example_of_the_manual_tells_of_a_dead_holder
 	holder_is_shown all_news_are_shown
 	sticky_news_stay_until_a_command_succeeds
-	token_is_compared_with_the_newest lock_that_was_added_stays_until_deleted
+	token_is_compared_with_the_newest
+	tokens_of_those_who_share_are_good_until_let_go
+	tokens_of_slots_are_good_until_let_go lock_that_was_added_stays_until_deleted
 	permissions_are_those_of_a_file other_namespace_has_other_locks
 )
 

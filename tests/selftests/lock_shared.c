@@ -636,6 +636,52 @@ TEST_F(shared, libchring_shares_it_and_knows_when_it_does_not)
 	chring_free(chring);
 }
 
+TEST_F(shared, token_is_good_while_it_is_held_or_the_newest)
+{
+	struct chring_lock_acquire got[2], alone;
+	struct chring *chring = chring_alloc();
+	struct chring_lock_adopt adopted;
+	struct handle child;
+	pid_t pid;
+
+	ASSERT_EQ(0, chring_open(chring));
+#define check(token) chring_lock_check_token(chring, self->name, token)
+	EXPECT_EQ(-ESTALE, check(0));
+	EXPECT_EQ(-ENOENT, chring_lock_check_token(chring, "none", 1));
+	ASSERT_EQ(0, handle_acquire(A, SHARED, in_ms(PATIENCE_MS), &got[0]));
+	ASSERT_EQ(0, handle_acquire(B, SHARED, in_ms(PATIENCE_MS), &got[1]));
+	EXPECT_EQ(0, check(got[0].token));
+	EXPECT_EQ(0, check(got[1].token));
+	EXPECT_EQ(-ESTALE, check(0));
+	EXPECT_EQ(-ESTALE, check(got[0].token - 1));
+	EXPECT_EQ(-ESTALE, check(got[1].token + 1));
+	EXPECT_STATE(A, "2 share with me, 0 wait");
+
+	/* The old place, and the newest token */
+	pid = fork();
+	if (!pid) {
+		child = *A;
+		_exit(handle_adopt(&child, &adopted) ||
+		      adopted.token != got[1].token + 1 ||
+		      check(adopted.token) || check(got[1].token) ||
+		      check(got[0].token) != -ESTALE);
+	}
+	EXPECT_EQ(0, exit_status(pid));
+	ASSERT_TRUE(is(B, "1 share with me, 0 wait"));
+	EXPECT_EQ(0, check(got[1].token));
+	ASSERT_EQ(0, handle_release(B, got[1].token));
+	EXPECT_EQ(-ESTALE, check(got[1].token));
+	EXPECT_EQ(0, check(got[1].token + 1));
+
+	ASSERT_EQ(0, handle_acquire(C, ALONE, in_ms(PATIENCE_MS), &alone));
+	EXPECT_EQ(-ESTALE, check(got[1].token + 1));
+	EXPECT_EQ(0, check(alone.token));
+	ASSERT_EQ(0, handle_release(C, alone.token));
+	EXPECT_EQ(0, check(alone.token));
+#undef check
+	chring_free(chring);
+}
+
 /* ---- slots */
 
 #define SLOTS 3
@@ -886,6 +932,12 @@ TEST_F(slots, holders_are_told_one_by_one)
 	EXPECT_EQ(CHRING_HOLDERS_SHOWN + 1U, status->holders);
 	EXPECT_EQ((uint32_t)CHRING_HOLDERS_SHOWN, status->shown);
 	EXPECT_EQ(got[0].token, status->token);
+	/* All of them are asked whose a token is */
+	for (i = 0; i <= CHRING_HOLDERS_SHOWN; i++)
+		EXPECT_EQ(0, chring_lock_check_token(chring, "slots/many",
+						     got[0].token - i));
+	EXPECT_EQ(-ESTALE, chring_lock_check_token(chring, "slots/many",
+						   got[0].token - i));
 	for (i = 0; i <= CHRING_HOLDERS_SHOWN; i++)
 		close(more[i].fd);
 	chring_free(chring);

@@ -216,6 +216,13 @@ class Scenario:
             lock = self.lock()
             assert lock['pid'] == holder.pid, lock
             self.chring.do('lock-break', {'name': 'job'})
+            self.chring.do('lock-get', {'name': 'job',
+                                        'token': lock['token']})
+            got = refusal(self.chring.do, 'lock-get', name='job',
+                          token=lock['token'] - 1)
+            assert got == (errno.ESTALE,
+                           "token is neither the newest nor a holder's",
+                           '.token'), got
             broken = self.lock()
             assert broken['news'] == {'broken'}, broken
             assert broken['dead-token'] == lock['token'], broken

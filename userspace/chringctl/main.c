@@ -86,7 +86,7 @@ static const struct command commands[] = {
 	{ "lock", "break", "NAME",
 	  "take a lock from its holder", lock_break },
 	{ "lock", "token", "NAME TOKEN",
-	  "tell whether a token is that of the last acquisition", lock_token },
+	  "tell whether a token is a holder's, or the newest", lock_token },
 	{ }
 };
 

@@ -954,7 +954,7 @@ struct chring_lock_holder {
  * @shared: more may, beside those
  * @shown: how many of them are in @holder: none where one holds the lock alone,
  *	and none in events
- * @holder: who they are, in the order of their tokens
+ * @holder: who they are, first who has held it longest
  */
 struct chring_lock_status {
 	char name[CHRING_NAME_MAX + 1];
@@ -1441,6 +1441,21 @@ int chring_lock_new(struct chring *chring,
  */
 int chring_lock_set(struct chring *chring,
 		    const struct chring_lock_request *request);
+
+/**
+ * chring_lock_check_token - is what is sent along with a token to be refused?
+ * @chring: an open handle of the family
+ * @name: the lock
+ * @token: of some acquisition
+ *
+ * It is good as long as somebody holds the lock by it, and then until somebody
+ * acquires the lock. Of several who hold a lock each has a good one.
+ *
+ * Return: 0; -ESTALE where it is neither; -ENOENT where there is no such lock;
+ * -EACCES where its mode does not let this user read.
+ */
+int chring_lock_check_token(struct chring *chring, const char *name,
+			    uint64_t token);
 
 /**
  * chring_lock_get - read one lock

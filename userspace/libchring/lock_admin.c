@@ -228,6 +228,24 @@ CHRING_EXPORT int chring_lock_get(struct chring *chring, const char *name,
 	return chring_do(chring, msg, chring_take_lock, lock);
 }
 
+CHRING_EXPORT int chring_lock_check_token(struct chring *chring,
+					  const char *name, uint64_t token)
+{
+	struct chring_lock_status lock = {};
+	struct nl_msg *msg;
+	int ret;
+
+	ret = lock_request(chring, &msg, CHRING_CMD_LOCK_GET, name,
+			   nla_total_size(sizeof(token)));
+	if (ret < 0)
+		return ret;
+	if (nla_put_u64(msg, CHRING_A_LOCK_TOKEN, token) < 0) {
+		nlmsg_free(msg);
+		return chring_fail_nomem(chring);
+	}
+	return chring_do(chring, msg, chring_take_lock, &lock);
+}
+
 CHRING_EXPORT int chring_lock_dump(struct chring *chring,
 				   struct chring_lock_status **locks,
 				   size_t *count)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,11 +206,12 @@ enum status lock_token(struct chring *chring, struct args *args)
 		return status;
 	ret = chring_open(chring);
 	if (!ret)
-		ret = chring_lock_get(chring, name, &lock);
+		ret = chring_lock_check_token(chring, name, token);
+	if (ret != -ESTALE)
+		return outcome(chring, ret);
+	ret = chring_lock_get(chring, name, &lock);
 	if (ret < 0)
 		return outcome(chring, ret);
-	if (token == lock.token)
-		return STATUS_DONE;
 	if (!lock.token)
 		failure("nobody has acquired lock '%s' yet", name);
 	else
