@@ -36,7 +36,7 @@ static int attempt_open(const struct attempt *attempt)
 	return open_lock(&handle, attempt->name, attempt->flags, attempt->mode);
 }
 
-static int attempt_acquire(const struct attempt *attempt)
+static int acquire_once(const struct attempt *attempt, uint32_t mode)
 {
 	struct chring_lock_acquire got;
 	struct handle handle;
@@ -45,10 +45,20 @@ static int attempt_acquire(const struct attempt *attempt)
 	err = open_lock(&handle, attempt->name, attempt->flags, attempt->mode);
 	if (err)
 		return err;
-	err = acquire(&handle, CHRING_ACQUIRE_TRY, 0, &got);
+	err = acquire(&handle, CHRING_ACQUIRE_TRY | mode, 0, &got);
 	if (!err)
 		release(&handle, got.token);
 	return err;
+}
+
+static int attempt_acquire(const struct attempt *attempt)
+{
+	return acquire_once(attempt, 0);
+}
+
+static int attempt_share(const struct attempt *attempt)
+{
+	return acquire_once(attempt, CHRING_ACQUIRE_SHARED);
 }
 
 /* Another's pid is told to those who may read. */
@@ -136,6 +146,26 @@ TEST_F(access, mode_is_as_a_files)
 	ASSERT_EQ(0, open_lock(&handle, "writable", CREATE, 0622));
 	ASSERT_EQ(0, acquire(&handle, 0, 0, &got));
 	EXPECT_EQ(-EBUSY, as_user(ALICE, 0, attempt_acquire, "writable", 0, 0));
+	EXPECT_EQ(0, as_user(ALICE, 0, attempt_see, "writable", 0, 0));
+}
+
+/* Or else who may only read a lock keeps others from having it alone. */
+TEST_F(access, who_shares_must_be_let_write)
+{
+	struct chring_lock_acquire got;
+	struct handle handle;
+
+	ASSERT_EQ(0, open_lock(&handle, "readable", CREATE, 0644));
+	EXPECT_EQ(-EACCES, as_user(ALICE, 0, attempt_share, "readable", 0, 0));
+	ASSERT_EQ(0, acquire(&handle, CHRING_ACQUIRE_SHARED, 0, &got));
+	EXPECT_EQ(-EACCES, as_user(ALICE, 0, attempt_share, "readable", 0, 0));
+	EXPECT_EQ(getpid(), as_user(ALICE, 0, attempt_see, "readable", 0, 0));
+
+	ASSERT_EQ(0, open_lock(&handle, "writable", CREATE, 0622));
+	ASSERT_EQ(0, acquire(&handle, CHRING_ACQUIRE_SHARED, 0, &got));
+	EXPECT_EQ(0, as_user(ALICE, 0, attempt_share, "writable", 0, 0));
+	EXPECT_EQ(-EBUSY, as_user(ALICE, 0, attempt_acquire, "writable", 0, 0));
+	/* The others' pids are for those who may read */
 	EXPECT_EQ(0, as_user(ALICE, 0, attempt_see, "writable", 0, 0));
 }
 

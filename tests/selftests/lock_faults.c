@@ -236,6 +236,59 @@ TEST_F(lock_faults, acquire_and_release)
 	EXPECT_EQ(0, err);
 }
 
+/* One more holder needs no memory. */
+TEST_F(lock_faults, share)
+{
+	struct chring_lock_acquire got[2];
+	struct chring_lock_stat stat;
+	struct handle other;
+	int err;
+
+	ASSERT_EQ(0, open_lock(&other, "there", 0, 0));
+	fail_from_now(self->fail_nth, 1);
+	err = acquire(&self->handle, CHRING_ACQUIRE_SHARED,
+		      CHRING_DEADLINE_NONE, &got[0]);
+	err = err ?: acquire(&other, CHRING_ACQUIRE_SHARED,
+			     CHRING_DEADLINE_NONE, &got[1]);
+	err = err ?: stat_lock(&self->handle, &stat);
+	err = err ?: release(&self->handle, got[0].token);
+	err = err ?: release(&other, got[1].token);
+	EXPECT_FALSE(has_failed(self->fail_nth));
+	EXPECT_EQ(0, err);
+	EXPECT_EQ(2U, stat.holders);
+	close(other.fd);
+}
+
+TEST_F(lock_faults, share_with_a_lease)
+{
+	struct chring_lock_acquire held, got = {
+		.size = sizeof(got),
+		.flags = CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_SHARED,
+		.deadline = CHRING_DEADLINE_NONE,
+		.ttl_ms = 1000,
+	};
+	struct chring_lock_stat stat;
+	struct handle other;
+
+	ASSERT_EQ(0, open_lock(&other, "there", 0, 0));
+	ASSERT_EQ(0, acquire(&other, CHRING_ACQUIRE_SHARED,
+			     CHRING_DEADLINE_NONE, &held));
+	fail_from_now(self->fail_nth, 1);
+	EXPECT_EQ(-ENOMEM, result(ioctl(self->handle.fd, CHRING_IOC_ACQUIRE,
+					&got)));
+	EXPECT_TRUE(has_failed(self->fail_nth));
+	/* The other one has it as before */
+	ASSERT_EQ(0, stat_lock(&other, &stat));
+	EXPECT_EQ(CHRING_STAT_HELD | CHRING_STAT_SHARED | CHRING_STAT_MINE,
+		  stat.flags);
+	EXPECT_EQ(1U, stat.holders);
+	EXPECT_EQ(held.token, stat.token);
+	ASSERT_EQ(0, result(ioctl(self->handle.fd, CHRING_IOC_ACQUIRE, &got)));
+	EXPECT_EQ(0, release(&self->handle, got.token));
+	EXPECT_EQ(0, release(&other, held.token));
+	close(other.fd);
+}
+
 /* But what tells of leases, with the first of a lock. */
 TEST_F(lock_faults, acquire_with_a_lease)
 {
@@ -263,13 +316,16 @@ TEST_F(lock_faults, acquire_with_a_lease)
 	EXPECT_EQ(0, release(&self->handle, got.token));
 }
 
-static int lock_new(struct session *session, const char *name, uint32_t ttl_ms)
+static int lock_new(struct session *session, const char *name, uint32_t ttl_ms,
+		    uint32_t slots)
 {
 	struct nl_msg *msg = request(session, CHRING_CMD_LOCK_NEW);
 	int err;
 
 	nla_put_string(msg, CHRING_A_LOCK_NAME, name);
 	nla_put_u32(msg, CHRING_A_LOCK_TTL_MS, ttl_ms);
+	if (slots)
+		nla_put_u32(msg, CHRING_A_LOCK_SLOTS, slots);
 	err = ask(session, msg);
 	/* Maybe there was only no memory left to say that it is done */
 	if (err == -ENOBUFS)
@@ -279,14 +335,19 @@ static int lock_new(struct session *session, const char *name, uint32_t ttl_ms)
 
 TEST_F(lock_faults, new)
 {
-	int hits, leased;
+	int hits, leased, slotted;
 
-	FAIL_ALL(hits, lock_new(&self->session, "new", 0),
+	FAIL_ALL(hits, lock_new(&self->session, "new", 0, 0),
 		 chring_lock_del(self->session.chring, "new"));
 	EXPECT_LE(3, hits);
-	FAIL_ALL(leased, lock_new(&self->session, "new", 1000),
+	FAIL_ALL(leased, lock_new(&self->session, "new", 1000, 0),
 		 chring_lock_del(self->session.chring, "new"));
 	EXPECT_LT(hits, leased);
+	/* However many */
+	FAIL_ALL(slotted, lock_new(&self->session, "new", 0,
+				   CHRING_LOCK_SLOTS_MAX),
+		 chring_lock_del(self->session.chring, "new"));
+	EXPECT_EQ(hits, slotted);
 }
 
 TEST_HARNESS_MAIN

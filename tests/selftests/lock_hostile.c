@@ -2,7 +2,8 @@
 /*
  * A process writes what it likes to the word of a lock that it may map. Those
  * who go through the kernel get on with that lock, by tokens that rise and are
- * no more than the clock allows; and the lock beside it is exact.
+ * no more than the clock allows; who shares it has it until it lets it go, and
+ * nobody has it alone meanwhile; and the lock beside it is exact.
  *
  * A word that cannot be makes a lock strict, and its word is nothing any more.
  * So there are many locks, one after the other.
@@ -24,7 +25,7 @@
 #define NEIGHBOUR "neighbour"
 #define DURATION_MS 10000
 #define LOOK_AGAIN_MS 10
-#define MALLORY 1001
+#define MALLORY 1009		/* nobody in other tests: what it leaves counts */
 #define HONEST 2
 #define TURNS 20		/* of each honest process, by each lock */
 
@@ -46,6 +47,7 @@
  * @newest: highest token of it that is known
  * @written: words
  * @turns: of each honest process, by this lock
+ * @shares: token by which each of them shares it, or 0
  * @strict: locks that were given up
  * @entries: of the neighbour's users
  * @counter: what they count, one at a time
@@ -61,6 +63,7 @@ struct board {
 	uint64_t newest;
 	uint64_t written;
 	unsigned int turns[HONEST];
+	uint64_t shares[HONEST];
 	unsigned int strict;
 	uint64_t entries[HONEST];
 	volatile uint64_t counter;
@@ -145,8 +148,8 @@ static void *request_meanwhile(void *data)
 		err = handle_try(handle, &got);
 		if (!err)
 			handle_release(handle, got.token);
-		err = handle_acquire(handle, CHRING_ACQUIRE_SELF, in_ms(1),
-				     &got);
+		err = handle_acquire(handle, CHRING_ACQUIRE_SELF |
+				     CHRING_ACQUIRE_SHARED, in_ms(1), &got);
 		if (!err)
 			handle_release(handle, got.token);
 		handle_release(handle, got.token + 1);
@@ -198,6 +201,7 @@ static void attack(struct board *board)
 	board->newest = got.token;
 	board->since = now_ns();
 	memset(board->turns, 0, sizeof(board->turns));
+	memset(board->shares, 0, sizeof(board->shares));
 	REQUIRE(!handle_map(&handle));
 	__atomic_store_n(&board->round, round, __ATOMIC_RELEASE);
 	REQUIRE(!pthread_create(&thread, NULL, request_meanwhile, &handle));
@@ -236,15 +240,42 @@ static void raise_to(uint64_t *newest, uint64_t token)
 		;
 }
 
+/* What the kernel alone knows no scribbler can take away. */
+static void share(struct board *board, const struct handle *handle, int me,
+		  uint64_t token)
+{
+	__atomic_store_n(&board->shares[me], token, __ATOMIC_RELEASE);
+	sched_yield();
+	REQUIRE(is_mine(handle));
+	__atomic_store_n(&board->shares[me], 0, __ATOMIC_RELEASE);
+	REQUIRE(!handle_release(handle, token));
+}
+
+/* That may be lost at any time; but nobody shares it who did so before. */
+static void have_alone(struct board *board, const struct handle *handle,
+		       uint64_t token)
+{
+	uint64_t shared;
+	int i, err;
+
+	for (i = 0; i < HONEST; i++) {
+		shared = __atomic_load_n(&board->shares[i], __ATOMIC_ACQUIRE);
+		REQUIRE(!shared || shared > token);
+	}
+	err = handle_release(handle, token);
+	REQUIRE(!err || err == -ESTALE);
+}
+
 /* Comes to the lock, by a token that can be. */
-static void take_turn(struct board *board, const struct handle *handle, int me)
+static void take_turn(struct board *board, const struct handle *handle, int me,
+		      bool shared)
 {
 	uint64_t newest = __atomic_load_n(&board->newest, __ATOMIC_ACQUIRE);
 	struct chring_lock_acquire got;
 	uint64_t most;
-	int err;
 
-	REQUIRE(!handle_acquire(handle, CHRING_ACQUIRE_SELF,
+	REQUIRE(!handle_acquire(handle, CHRING_ACQUIRE_SELF |
+				(shared ? CHRING_ACQUIRE_SHARED : 0),
 				in_ms(PATIENCE_MS), &got));
 	most = board->first + TOKEN_SLACK +
 	       (now_ns() - board->since) / NS_PER_TOKEN;
@@ -253,8 +284,10 @@ static void take_turn(struct board *board, const struct handle *handle, int me)
 	REQUIRE(!(got.news & ~CHRING_NEWS_CORRUPT));
 	REQUIRE(got.dead_token < got.token);
 	raise_to(&board->newest, got.token);
-	err = handle_release(handle, got.token);
-	REQUIRE(!err || err == -ESTALE);
+	if (shared)
+		share(board, handle, me, got.token);
+	else
+		have_alone(board, handle, got.token);
 	__atomic_add_fetch(&board->turns[me], 1, __ATOMIC_RELEASE);
 }
 
@@ -274,7 +307,7 @@ static void be_honest(struct board *board, int me)
 		name_of(round, name, sizeof(name));
 		REQUIRE(!handle_open(&handle, name, 0));
 		for (i = 0; i < TURNS; i++)
-			take_turn(board, &handle, me);
+			take_turn(board, &handle, me, (i + me) & 1);
 		REQUIRE(!handle_close(&handle));
 		close(handle.fd);
 	}

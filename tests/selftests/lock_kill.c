@@ -2,7 +2,8 @@
 /*
  * A process is killed at each instruction of acquiring and releasing a lock.
  * Whoever comes next must get the lock, and be told of a death if and only if
- * the dead one held it, by the right token, once.
+ * the dead one held it, by the right token, once. Where it shared the lock, or had
+ * a slot, nothing but that is given back: who holds it beside goes on to.
  *
  * A tracer steps a child through an acquisition and kills it after the first
  * step, then another after the second, and so on until one gets through; then
@@ -69,6 +70,8 @@ FIXTURE(killed)
 	struct handle handle;
 	struct chring_lock_acquire held;	/* by the tracer */
 	bool holds;
+	struct handle beside;			/* the tracer's as well */
+	struct chring_lock_acquire had;		/* by that, all the time */
 	struct told *told;
 	pid_t waiter;
 	int points[POINTS];
@@ -82,6 +85,9 @@ FIXTURE_VARIANT(killed)
 	uint32_t ttl_ms;	/* its lease, which runs only while another waits */
 	bool contended;		/* it has to wait, or another waits for it */
 	bool releases;		/* not acquires */
+	bool shared;
+	unsigned int slots;
+	bool beside;		/* another shares it, or has a slot, all the time */
 };
 
 FIXTURE_VARIANT_ADD(killed, acquiring)
@@ -165,14 +171,81 @@ FIXTURE_VARIANT_ADD(killed, releasing_contended_leased)
 	.releases = true,
 };
 
+FIXTURE_VARIANT_ADD(killed, acquiring_shared)
+{
+	.shared = true,
+	.beside = true,
+};
+
+FIXTURE_VARIANT_ADD(killed, releasing_shared)
+{
+	.shared = true,
+	.beside = true,
+	.releases = true,
+};
+
+FIXTURE_VARIANT_ADD(killed, acquiring_contended_shared)
+{
+	.shared = true,
+	.contended = true,
+};
+
+FIXTURE_VARIANT_ADD(killed, releasing_contended_shared_leased)
+{
+	.shared = true,
+	.ttl_ms = LONG_MS,
+	.contended = true,
+	.releases = true,
+};
+
+FIXTURE_VARIANT_ADD(killed, acquiring_slot)
+{
+	.slots = 3,
+	.beside = true,
+};
+
+FIXTURE_VARIANT_ADD(killed, releasing_slot)
+{
+	.slots = 3,
+	.beside = true,
+	.releases = true,
+};
+
+FIXTURE_VARIANT_ADD(killed, acquiring_contended_slot)
+{
+	.slots = 2,
+	.beside = true,
+	.contended = true,
+};
+
+FIXTURE_VARIANT_ADD(killed, releasing_contended_slot)
+{
+	.slots = 2,
+	.beside = true,
+	.contended = true,
+	.releases = true,
+};
+
+/* How those hold it who may hold it at once */
+static unsigned int mode(const struct _fixture_variant_killed *variant)
+{
+	return variant->shared ? CHRING_ACQUIRE_SHARED : 0;
+}
+
 FIXTURE_SETUP(killed)
 {
 	if (variant->ttl_ms)
 		ASSERT_EQ(0, lock_make_leased(NAME, 0, variant->ttl_ms));
-	ASSERT_EQ(0, handle_open(&self->handle, NAME,
-				 variant->flags | CHRING_OPEN_CREATE));
-	if (!(variant->flags & CHRING_LOCK_STRICT))
+	ASSERT_EQ(0, handle_open_slots(&self->handle, NAME,
+				       variant->flags | CHRING_OPEN_CREATE,
+				       variant->slots));
+	/* Of those who share it the word says nothing */
+	if (!(self->handle.flags & CHRING_LOCK_STRICT) && !variant->shared)
 		ASSERT_EQ(0, handle_map(&self->handle));
+	ASSERT_EQ(0, handle_open(&self->beside, NAME, 0));
+	if (variant->beside)
+		ASSERT_EQ(0, handle_acquire(&self->beside, mode(variant),
+					    in_ms(PATIENCE_MS), &self->had));
 	self->told = mmap(NULL, sizeof(*self->told), PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->told);
@@ -180,6 +253,10 @@ FIXTURE_SETUP(killed)
 
 FIXTURE_TEARDOWN(killed)
 {
+	if (variant->beside)
+		EXPECT_EQ(0, handle_release(&self->beside, self->had.token));
+	EXPECT_FALSE(is_held(&self->handle));
+	EXPECT_EQ(0, handle_close(&self->beside));
 	EXPECT_EQ(0, handle_close(&self->handle));
 	if (variant->ttl_ms)
 		EXPECT_EQ(0, lock_delete(NAME));
@@ -203,16 +280,19 @@ static inline void mark(void)
 	asm volatile("int3" : : : "memory");
 }
 
-static void child(void)
+static void child(bool shared)
 {
 	struct chring_lock *lock;
+	int news;
 
 	be_on_one_processor();
 	if (chring_lock_open(&lock, NAME, 0, 0) ||
 	    ptrace(PTRACE_TRACEME, 0, NULL, NULL))
 		_exit(1);
 	mark();
-	if (chring_lock_acquire(lock) < 0)
+	news = shared ? chring_lock_acquire_shared(lock, NULL) :
+			chring_lock_acquire(lock);
+	if (news < 0)
 		_exit(2);
 	mark();
 	if (chring_lock_release(lock))
@@ -254,11 +334,11 @@ static bool wait_asleep(const struct walk *walk)
 	return true;
 }
 
-static void start(struct walk *walk)
+static void start(struct walk *walk, bool shared)
 {
 	*walk = (struct walk) { .pid = fork() };
 	if (!walk->pid)
-		child();
+		child(shared);
 	wait_stop(walk);
 	/* Stops for system calls are told from others. */
 	ptrace(PTRACE_SETOPTIONS, walk->pid, NULL,
@@ -363,7 +443,7 @@ static void go(struct _test_data_killed *self, struct walk *walk, int steps,
 {
 	if (variant->contended && !variant->releases)
 		hold(self);
-	start(walk);
+	start(walk, variant->shared);
 	if (variant->releases)
 		acquire_first(self, walk, variant->contended);
 	while (steps-- && !walk->through) {
@@ -378,30 +458,47 @@ static void go(struct _test_data_killed *self, struct walk *walk, int steps,
 /* How it is as the child is killed. */
 struct seen {
 	bool held;		/* by the child */
-	uint64_t token;		/* the last one */
+	uint64_t token;		/* its own, or the last one */
 };
+
+/* Of one alone, or of those who are several. */
+static int see_by_name(const struct walk *walk, struct seen *seen)
+{
+	static struct chring_lock_status lock;
+	struct chring *chring = chring_alloc();
+	uint32_t i;
+	int err;
+
+	err = chring_open(chring);
+	err = err ?: chring_lock_get(chring, NAME, &lock);
+	chring_free(chring);
+	*seen = (struct seen) {
+		.held = lock.held && lock.pid == walk->pid,
+		.token = lock.token,
+	};
+	for (i = 0; !err && i < lock.shown; i++) {
+		if (lock.holder[i].pid != walk->pid)
+			continue;
+		seen->held = true;
+		seen->token = lock.holder[i].token;
+	}
+	return err;
+}
 
 /* Where there is a word, the kernel is not asked: it is not to look before. */
 static int see(const struct _test_data_killed *self, const struct walk *walk,
 	       struct seen *seen)
 {
-	struct chring_lock_stat stat;
 	uint32_t owner;
-	int err;
 
-	if (self->handle.word) {
-		owner = owner_of(&self->handle);
-		seen->held = walk->id ? owner == walk->id :
-					owner && owner != self->handle.id;
-		seen->token = self->handle.info->epoch <<
-			      CHRING_LOCK_EPOCH_SHIFT |
-			      *self->handle.word >> CHRING_LOCK_SEQ_SHIFT;
-		return 0;
-	}
-	err = handle_stat(&self->handle, &stat);
-	seen->held = stat.flags & CHRING_STAT_HELD && stat.pid == walk->pid;
-	seen->token = stat.token;
-	return err;
+	if (!self->handle.word)
+		return see_by_name(walk, seen);
+	owner = owner_of(&self->handle);
+	seen->held = walk->id ? owner == walk->id :
+				owner && owner != self->handle.id;
+	seen->token = self->handle.info->epoch << CHRING_LOCK_EPOCH_SHIFT |
+		      *self->handle.word >> CHRING_LOCK_SEQ_SHIFT;
+	return 0;
 }
 
 static void check_told(struct __test_metadata *_metadata,
@@ -413,21 +510,28 @@ static void check_told(struct __test_metadata *_metadata,
 	EXPECT_LT(seen->token, token);
 }
 
-/* It is free, nobody waits, and the next one is told nothing, or of @died. */
+/*
+ * It is free but for who holds it beside, nobody waits, and the next one is told
+ * nothing, or of @died.
+ */
 static void check_next(struct __test_metadata *_metadata,
 		       struct _test_data_killed *self,
+		       const struct _fixture_variant_killed *variant,
 		       const struct seen *seen, bool died)
 {
 	struct chring_lock_acquire acquired;
 	struct chring_lock_stat now;
 
-	ASSERT_EQ(0, handle_acquire(&self->handle, 0, in_ms(PATIENCE_MS),
-				    &acquired));
+	ASSERT_EQ(0, handle_acquire(&self->handle,
+				    variant->beside ? mode(variant) : 0,
+				    in_ms(PATIENCE_MS), &acquired));
 	check_told(_metadata, seen, died, acquired.news, acquired.token,
 		   acquired.dead_token);
 	ASSERT_EQ(0, handle_release(&self->handle, acquired.token));
 	ASSERT_EQ(0, handle_stat(&self->handle, &now));
-	EXPECT_EQ(0U, now.flags);
+	EXPECT_EQ(variant->beside ? CHRING_STAT_HELD | CHRING_STAT_SHARED : 0U,
+		  now.flags);
+	EXPECT_EQ(variant->beside ? 1U : 0U, now.holders);
 	EXPECT_EQ(0U, now.waiters);
 	EXPECT_EQ(0U, now.news);
 	EXPECT_EQ(acquired.token, now.token);
@@ -435,40 +539,44 @@ static void check_next(struct __test_metadata *_metadata,
 
 static void check_waiter(struct __test_metadata *_metadata,
 			 struct _test_data_killed *self,
-			 const struct seen *seen)
+			 const struct seen *seen, bool died)
 {
 	EXPECT_EQ(0, exit_status(self->waiter));
 	self->waiter = 0;
 	self->served++;
 	/* Without a death it may have had the lock before. */
 	if (seen->held)
-		check_told(_metadata, seen, true, self->told->result,
+		check_told(_metadata, seen, died, self->told->result,
 			   self->told->token, self->told->dead_token);
 	else
 		EXPECT_EQ(0, self->told->result);
 }
 
 static void kill_here(struct __test_metadata *_metadata,
-		      struct _test_data_killed *self, struct walk *walk)
+		      struct _test_data_killed *self, struct walk *walk,
+		      const struct _fixture_variant_killed *variant)
 {
 	bool waited = self->waiter;
 	struct seen seen;
+	bool died;
 
 	ASSERT_EQ(0, see(self, walk, &seen));
 	kill(walk->pid, SIGKILL);
 	ASSERT_EQ(-SIGKILL, exit_status(walk->pid));
 	self->points[walk->at]++;
 	self->deaths += seen.held;
+	/* Who shares a lock leaves nothing half done, which one should know of */
+	died = seen.held && !variant->shared;
 	let_go(self);
 	if (waited)
-		check_waiter(_metadata, self, &seen);
-	check_next(_metadata, self, &seen, seen.held && !waited);
+		check_waiter(_metadata, self, &seen, died);
+	check_next(_metadata, self, variant, &seen, died && !waited);
 }
 
 TEST_F_TIMEOUT(killed, at_each_instruction, 600)
 {
-	bool calls = variant->contended ||
-		     variant->flags & CHRING_LOCK_STRICT;
+	bool calls = variant->contended || variant->shared ||
+		     self->handle.flags & CHRING_LOCK_STRICT;
 	struct walk walk;
 	int steps;
 
@@ -476,7 +584,7 @@ TEST_F_TIMEOUT(killed, at_each_instruction, 600)
 		go(self, &walk, steps, variant);
 		if (walk.through)
 			break;
-		kill_here(_metadata, self, &walk);
+		kill_here(_metadata, self, &walk, variant);
 		ASSERT_TRUE(__test_passed(_metadata))
 			TH_LOG("step %d, at %d", steps, walk.at);
 	}

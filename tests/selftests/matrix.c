@@ -230,6 +230,9 @@ static const struct row rows[] = {
 	  DO(LOCK_NEW), .try = ask_lock, .name = "!new" },
 	{ "lock-new, named @OWNER/...",	{ P, P, 0, P, P, P }, CHANGES,
 	  DO(LOCK_NEW), .try = ask_lock, .name = "@1000/new" },
+	{ "lock-new, with slots",	{ 0, 0, 0, 0, 0, 0 }, CHANGES,
+	  DO(LOCK_NEW), .try = ask_lock, .name = "new",
+	  .attr = CHRING_A_LOCK_SLOTS, .value = 2 },
 	{ "lock-set",			{ 0, 0, 0, P, 0, P }, CHANGES,
 	  DO(LOCK_SET), .try = ask_lock, .name = "writable",
 	  .attr = CHRING_A_LOCK_MODE, .value = 0640 },
@@ -268,6 +271,12 @@ static const struct row rows[] = {
 	  .try = acquire_device, .name = "readable" },
 	{ "ACQUIRE, mode 0602",		{ 0, 0, 0, 0, 0, 0 }, CHANGES,
 	  .try = acquire_device, .name = "writable" },
+	{ "ACQUIRE, shared, mode 0604",	{ 0, A, 0, A, A, A }, CHANGES,
+	  .try = acquire_device, .name = "readable",
+	  .value = CHRING_ACQUIRE_SHARED },
+	{ "ACQUIRE, shared, mode 0602",	{ 0, 0, 0, 0, 0, 0 }, CHANGES,
+	  .try = acquire_device, .name = "writable",
+	  .value = CHRING_ACQUIRE_SHARED },
 	{ "ACQUIRE, another's handle",	{ S, S, S, S, S, S }, CHANGES,
 	  .try = acquire_handle },
 	{ "RELEASE, another's handle",	{ S, S, S, S, S, S }, CHANGES,
@@ -451,7 +460,8 @@ static int acquire_device(struct world *world, const struct row *row)
 	int err;
 
 	err = open_lock(&handle, row->name, 0, 0);
-	return err ?: acquire(&handle, CHRING_ACQUIRE_TRY, 0, &got);
+	return err ?: acquire(&handle, CHRING_ACQUIRE_TRY | row->value, 0,
+			      &got);
 }
 
 static int acquire_handle(struct world *world, const struct row *row)
