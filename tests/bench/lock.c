@@ -24,25 +24,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lock_subjects.h"
-#include "processes.h"
+#include "lock_bench.h"
 
-#define PROCESSES	8	/* the most that contend */
 #define ROUNDS		6
-#define CONTENTION_NS	3000000000LL	/* per subject, over all rounds */
 #define BATCH_NS	500000		/* at least, of uncontended pairs */
 #define BATCHES		101
 #define HANDOFFS	50	/* per subject in a round */
 #define DEATHS		20
 #define IDLE		100000
 #define IDLE_PROCESSES	10	/* that they are spread over */
-
-struct setting {
-	int procs;
-	int cpus;
-	int cs_ns;
-	int think_ns;
-};
 
 static const struct subject *const subjects[] = {
 	&chring_fast_subject,
@@ -60,62 +50,18 @@ static const struct subject *const subjects[] = {
 	NULL,
 };
 
-#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
-#define CACHE_LINE	64
-
-struct process {
-	unsigned long ops;
-	uint64_t longest_wait;		/* ticks */
-	char rest[CACHE_LINE - 16];
-};
-
-/**
- * struct shared - what the processes share, but for the lock
- * @processes: what each has done
- * @counter: of operations, under the lock
- * @stop: the round is over
- * @entered: the waiter is about to lock, so many times
- * @acquired: when it had the lock
- * @value: what a process has found
- */
-struct shared {
-	struct process processes[PROCESSES];
-	volatile unsigned long counter;
-	char rest[CACHE_LINE - sizeof(long)];
-	atomic_bool stop;
-	atomic_uint entered;
-	long long acquired;
-	double value;
-};
-
-static struct shared *shared;
+struct shared *shared;
+int rounds = ROUNDS;
+int this_round;
+double loops_per_ns;
+double ticks_per_ns;
 
 static const char *bench_list;
 static const char *subject_list;
 static int only_procs;
-static int rounds = ROUNDS;
-static int this_round;
 static FILE *samples;
-static double loops_per_ns;
-static double ticks_per_ns;
 
 /* ---- time */
-
-/* Cheaper than now(), which a lock may be cheaper than. */
-static inline uint64_t ticks(void)
-{
-#ifdef __x86_64__
-	return __builtin_ia32_rdtsc();
-#else
-	return now();
-#endif
-}
-
-static inline void work(unsigned long loops)
-{
-	while (loops--)
-		__asm__ volatile("");
-}
 
 /* The least of some times, which others on the processor have not met. */
 static void calibrate(void)
@@ -144,9 +90,8 @@ static void calibrate(void)
 
 /* ---- samples */
 
-static void sample(const char *bench, const struct subject *subject,
-		   const struct setting *setting, double value,
-		   const char *unit)
+void sample(const char *bench, const struct subject *subject,
+	    const struct setting *setting, double value, const char *unit)
 {
 	fprintf(samples, "{\"bench\": \"%s\", \"subject\": \"%s\", ", bench,
 		subject->name);
@@ -207,128 +152,6 @@ static void uncontended(const struct subject *subject,
 	reap(pid);
 	subject->destroy();
 	sample("uncontended", subject, setting, shared->value, "ns");
-}
-
-/* ---- contention */
-
-static void contend(const struct subject *subject, struct process *process,
-		    const struct setting *setting)
-{
-	unsigned long think = setting->think_ns * loops_per_ns;
-	unsigned long cs = setting->cs_ns * loops_per_ns;
-	uint64_t longest_wait = 0;
-	unsigned long ops = 0;
-	uint64_t begin;
-	uint64_t wait;
-
-	for (;;) {
-		begin = ticks();
-		subject->lock();
-		wait = ticks() - begin;
-		if (atomic_load_explicit(&shared->stop, memory_order_relaxed))
-			break;
-		shared->counter++;
-		work(cs);
-		subject->unlock();
-		if (wait > longest_wait)
-			longest_wait = wait;
-		ops++;
-		work(think);
-	}
-	subject->unlock();
-	process->ops = ops;
-	process->longest_wait = longest_wait;
-}
-
-/* One round of one subject; returns how long it took. */
-static long long contention_round(const struct subject *subject,
-				  const struct setting *setting)
-{
-	pid_t pids[PROCESSES];
-	long long begin;
-	long long took;
-	struct gate gate;
-	int i;
-
-	shared->counter = 0;
-	atomic_store(&shared->stop, false);
-	subject->create();
-	gate_make(&gate);
-	for (i = 0; i < setting->procs; i++) {
-		pids[i] = spawn(setting->cpus);
-		if (!pids[i]) {
-			if (subject->open)
-				subject->open();
-			gate_pass(&gate);
-			contend(subject, &shared->processes[i], setting);
-			_exit(0);
-		}
-	}
-	gate_gather(&gate, setting->procs);
-	begin = now();
-	gate_open(&gate);
-	sleep_ns(CONTENTION_NS / rounds);
-	atomic_store(&shared->stop, true);
-	took = now() - begin;
-	for (i = 0; i < setting->procs; i++)
-		reap(pids[i]);
-	subject->destroy();
-	return took;
-}
-
-/* What each process of a subject has done in the rounds of a setting so far. */
-static unsigned long *operations_of(const struct subject *subject)
-{
-	static unsigned long operations[ARRAY_SIZE(subjects)][PROCESSES];
-	int i = 0;
-
-	while (subjects[i] != subject)
-		i++;
-	if (!this_round)
-		memset(operations[i], 0, sizeof(operations[i]));
-	return operations[i];
-}
-
-static double fairness_of(const unsigned long *operations, int procs)
-{
-	unsigned long least = -1UL;
-	unsigned long most = 0;
-	int i;
-
-	for (i = 0; i < procs; i++) {
-		if (operations[i] < least)
-			least = operations[i];
-		if (operations[i] > most)
-			most = operations[i];
-	}
-	return most ? (double)least / most : 0;
-}
-
-static void contention(const struct subject *subject,
-		       const struct setting *setting)
-{
-	long long took = contention_round(subject, setting);
-	unsigned long *operations = operations_of(subject);
-	uint64_t longest_wait = 0;
-	unsigned long all = 0;
-	int i;
-
-	for (i = 0; i < setting->procs; i++) {
-		struct process *process = &shared->processes[i];
-
-		all += process->ops;
-		operations[i] += process->ops;
-		if (process->longest_wait > longest_wait)
-			longest_wait = process->longest_wait;
-	}
-	if (all != shared->counter)
-		errx(1, "%s does not exclude: %lu operations, but %lu counted",
-		     subject->name, all, shared->counter);
-	sample("throughput", subject, setting, all * 1e9 / took, "ops/s");
-	if (this_round == rounds - 1)
-		sample("fairness", subject, setting,
-		       fairness_of(operations, setting->procs), "min/max");
-	sample("max_wait", subject, setting, longest_wait / ticks_per_ns, "ns");
 }
 
 /* ---- from one owner to the next */
