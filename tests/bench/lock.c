@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Locks between processes: what they cost alone, how they share under
- * contention, how fast they change hands, what they take when idle.
+ * contention, how fast they change hands, what they take when idle; and those
+ * that several hold at once.
  *
  * usage: lock [-b BENCH,...] [-p PROCESSES] [-r ROUNDS] [-s SUBJECT,...] FILE
  *
@@ -33,6 +34,8 @@
 #define DEATHS		20
 #define IDLE		100000
 #define IDLE_PROCESSES	10	/* that they are spread over */
+#define READERS		8	/* and one who writes */
+#define SLOT_USERS	8
 
 static const struct subject *const subjects[] = {
 	&chring_fast_subject,
@@ -47,6 +50,21 @@ static const struct subject *const subjects[] = {
 	&flock_subject,
 	&ofd_subject,
 	&sysv_subject,
+	NULL,
+};
+
+static const struct subject *const shared_subjects[] = {
+	&chring_shared_subject,
+	&rwlock_subject,
+	&rwlock_writer_subject,
+	&flock_shared_subject,
+	NULL,
+};
+
+static const struct subject *const slot_subjects[] = {
+	&chring_slots_subject,
+	&sem_open_slots_subject,
+	&sysv_slots_subject,
 	NULL,
 };
 
@@ -187,20 +205,6 @@ static void waiter_start(struct waiter *waiter, const struct subject *subject,
 		tell(waiter->done[1]);
 	}
 	_exit(0);
-}
-
-static bool asleep(pid_t pid)
-{
-	char state = '\0';
-	char path[64];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	file = fopen(path, "re");
-	if (!file || fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
-		err(1, "%s", path);
-	fclose(file);
-	return state == 'S';
 }
 
 /* Returns when the waiter sleeps for the lock, which somebody holds. */
@@ -384,8 +388,10 @@ static bool listed(const char *list, const char *word)
 	return false;
 }
 
-static void measure(void (*bench)(const struct subject *,
-				  const struct setting *),
+typedef void bench_fn(const struct subject *subject,
+		      const struct setting *setting);
+
+static void measure(bench_fn *bench, const struct subject *const *group,
 		    const struct setting *setting)
 {
 	const struct subject *const *subject;
@@ -393,7 +399,7 @@ static void measure(void (*bench)(const struct subject *,
 	if (only_procs && setting->procs != only_procs)
 		return;
 	for (this_round = 0; this_round < rounds; this_round++) {
-		for (subject = subjects; *subject; subject++) {
+		for (subject = group; *subject; subject++) {
 			if (!listed(subject_list, (*subject)->name))
 				continue;
 			if ((*subject)->uncontended_only &&
@@ -402,6 +408,16 @@ static void measure(void (*bench)(const struct subject *,
 			bench(*subject, setting);
 		}
 	}
+}
+
+static void measure_once(bench_fn *bench, const struct subject *const *group,
+			 const struct setting *setting)
+{
+	int all_rounds = rounds;
+
+	rounds = 1;
+	measure(bench, group, setting);
+	rounds = all_rounds;
 }
 
 static void measure_contention(int cpus)
@@ -414,32 +430,52 @@ static void measure_contention(int cpus)
 		setting.procs = procs[i & 1];
 		setting.cs_ns = i & 2 ? 200 : 0;
 		setting.think_ns = i & 4 ? 1000 : 0;
-		measure(contention, &setting);
+		measure(contention, subjects, &setting);
 	}
 }
 
-static void measure_all(int processors)
+/* Of one owner each. */
+static void measure_alone(int processors)
 {
 	struct setting setting = { .procs = 1, .cpus = 1 };
-	int all_rounds = rounds;
 
 	if (listed(bench_list, "uncontended"))
-		measure(uncontended, &setting);
+		measure(uncontended, subjects, &setting);
 	setting.procs = IDLE_PROCESSES;
 	setting.cpus = processors;
-	rounds = 1;
 	if (listed(bench_list, "memory"))
-		measure(memory, &setting);
-	rounds = all_rounds;
+		measure_once(memory, subjects, &setting);
 	setting.procs = 2;
 	for (setting.cpus = 1; setting.cpus <= processors; setting.cpus++) {
 		if (listed(bench_list, "handoff"))
-			measure(handoff, &setting);
+			measure(handoff, subjects, &setting);
 		if (listed(bench_list, "death_to_owner"))
-			measure(death, &setting);
+			measure(death, subjects, &setting);
 		if (listed(bench_list, "contention"))
 			measure_contention(setting.cpus);
 	}
+}
+
+/* Of several holders; @bench has so many processes, which come back or do not. */
+static void measure_several(const struct subject *const *group,
+			    const char *name, bench_fn *bench, int procs,
+			    int killed_procs, int processors)
+{
+	struct setting setting = { .procs = 1, .cpus = 1 };
+
+	if (listed(bench_list, "uncontended"))
+		measure(uncontended, group, &setting);
+	setting.cpus = processors;
+	setting.procs = killed_procs;
+	if (listed(bench_list, "killed"))
+		measure_once(killed, group, &setting);
+	if (!listed(bench_list, name))
+		return;
+	setting.procs = procs;
+	setting.cs_ns = 1000;
+	measure(bench, group, &setting);
+	setting.think_ns = 100000;
+	measure(bench, group, &setting);
 }
 
 static void parse(int argc, char **argv)
@@ -478,6 +514,13 @@ int main(int argc, char **argv)
 	if (listed(bench_list, "memory") && setrlimit(RLIMIT_NOFILE, &files))
 		err(1, "RLIMIT_NOFILE");
 	calibrate();
-	measure_all(processors < 2 ? processors : 2);
+	if (processors > 2)
+		processors = 2;
+	measure_alone(processors);
+	measure_several(shared_subjects, "readers", readers, READERS + 1, 1,
+			processors);
+	/* One more than there are slots is not to have one. */
+	measure_several(slot_subjects, "slots", slots, SLOT_USERS, SLOTS + 1,
+			processors);
 	return 0;
 }

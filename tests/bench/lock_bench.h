@@ -9,7 +9,7 @@
 #include "lock_subjects.h"
 #include "processes.h"
 
-#define PROCESSES	8	/* the most that contend */
+#define PROCESSES	9	/* the most that contend */
 
 #define CACHE_LINE	64
 
@@ -30,21 +30,27 @@ struct process {
  * struct shared - what the processes share, but for the lock
  * @processes: what each has done
  * @counter: of operations, under the lock
+ * @finished: of those of them that are over; each holder changes both
+ * @inside: how many hold the lock, where several may
  * @stop: the round is over
  * @stopped: since these ticks
  * @entered: the waiter is about to lock, so many times
  * @acquired: when it had the lock
  * @value: what a process has found
+ * @progress: how far each has come, see lock_killed.c
  */
 struct shared {
 	struct process processes[PROCESSES];
 	volatile unsigned long counter;
-	char rest[CACHE_LINE - sizeof(long)];
+	volatile unsigned long finished;
+	atomic_int inside;
+	char rest[CACHE_LINE - 2 * sizeof(long) - sizeof(int)];
 	atomic_bool stop;
 	uint64_t stopped;
 	atomic_uint entered;
 	long long acquired;
 	double value;
+	atomic_int progress[PROCESSES];
 };
 
 /* lock.c */
@@ -74,6 +80,31 @@ static inline void work(unsigned long loops)
 }
 
 /* lock_contention.c */
+
+typedef void contend_fn(const struct subject *subject, int number,
+			const struct setting *setting);
+
+/*
+ * One round of one subject: processes, by number, do @contend until it is over.
+ * Returns how long it took, in ns.
+ */
+long long contention_round(const struct subject *subject,
+			   const struct setting *setting, contend_fn *contend);
+/* The rest is for @contend. */
+static inline bool round_is_over(void)
+{
+	/* Pairs with the store: @stopped is there */
+	return atomic_load_explicit(&shared->stop, memory_order_acquire);
+}
+void note_wait(struct process *process, uint64_t begin, uint64_t end);
+
 void contention(const struct subject *subject, const struct setting *setting);
+void slots(const struct subject *subject, const struct setting *setting);
+
+/* lock_readers.c */
+void readers(const struct subject *subject, const struct setting *setting);
+
+/* lock_killed.c */
+void killed(const struct subject *subject, const struct setting *setting);
 
 #endif /* BENCH_LOCK_BENCH_H */

@@ -47,6 +47,19 @@ static inline void chring_unlock(void)
 
 DEFINE_PAIRS(chring)
 
+static inline void shared_lock(void)
+{
+	check(chring_lock_acquire_shared(lock, NULL),
+	      "chring_lock_acquire_shared");
+}
+
+static inline void shared_unlock(void)
+{
+	chring_unlock();
+}
+
+DEFINE_PAIRS(shared)
+
 static void adaptive_open(void)
 {
 	lock = lock_open("bench/adaptive", 0);
@@ -60,6 +73,13 @@ static void fifo_open(void)
 static void strict_open(void)
 {
 	lock = lock_open("bench/strict", CHRING_LOCK_STRICT);
+}
+
+static void slots_open(void)
+{
+	check(chring_lock_open_slots(&lock, "bench/slots", SLOTS,
+				     CHRING_LOCK_CREATE, 0),
+	      "chring_lock_open_slots");
 }
 
 static void open_idle(unsigned int first, unsigned int count, unsigned int flags)
@@ -183,4 +203,19 @@ const struct subject chring_strict_subject = {
 	.create = chring_create, .open = strict_open,
 	.lock = chring_lock, .unlock = chring_unlock, .pairs = chring_pairs,
 	.destroy = chring_destroy, .idle = strict_idle,
+};
+
+/* To be shared; who writes has it alone. */
+const struct subject chring_shared_subject = {
+	.name = "chring-shared", .crash_safe = true,
+	.create = chring_create, .open = adaptive_open,
+	.lock = shared_lock, .unlock = chring_unlock, .pairs = shared_pairs,
+	.lock_alone = chring_lock, .destroy = chring_destroy,
+};
+
+const struct subject chring_slots_subject = {
+	.name = "chring-slots", .crash_safe = true, .slots = SLOTS,
+	.create = chring_create, .open = slots_open,
+	.lock = chring_lock, .unlock = chring_unlock, .pairs = chring_pairs,
+	.destroy = chring_destroy,
 };

@@ -11,14 +11,44 @@
 
 #define CONTENTION_NS	3000000000LL	/* per subject, over all rounds */
 
-static inline bool round_is_over(void)
+long long contention_round(const struct subject *subject,
+			   const struct setting *setting, contend_fn *contend)
 {
-	/* Pairs with the store: @stopped is there */
-	return atomic_load_explicit(&shared->stop, memory_order_acquire);
+	long long begin;
+	long long took;
+	struct gate gate;
+	int i;
+
+	memset(shared->processes, 0, sizeof(shared->processes));
+	shared->counter = 0;
+	shared->finished = 0;
+	atomic_store(&shared->inside, 0);
+	atomic_store(&shared->stop, false);
+	subject->create();
+	gate_make(&gate);
+	for (i = 0; i < setting->procs; i++) {
+		if (!spawn(setting->cpus)) {
+			if (subject->open)
+				subject->open();
+			gate_pass(&gate);
+			contend(subject, i, setting);
+			_exit(0);
+		}
+	}
+	gate_gather(&gate, setting->procs);
+	begin = now();
+	gate_open(&gate);
+	sleep_ns(CONTENTION_NS / rounds);
+	shared->stopped = ticks();
+	atomic_store(&shared->stop, true);
+	took = now() - begin;
+	reap_any(setting->procs);
+	subject->destroy();
+	return took;
 }
 
 /* Who gets its turn only because the others stop has waited at least until then. */
-static void note_wait(struct process *process, uint64_t begin, uint64_t end)
+void note_wait(struct process *process, uint64_t begin, uint64_t end)
 {
 	if (round_is_over() && end > shared->stopped)
 		end = shared->stopped;
@@ -41,8 +71,13 @@ static void contend(const struct subject *subject, int number,
 		end = ticks();
 		if (round_is_over())
 			break;
-		shared->counter++;
+		if (!subject->slots)
+			shared->counter++;
+		else if (atomic_fetch_add(&shared->inside, 1) >= subject->slots)
+			errx(1, "%s has too many holders", subject->name);
 		work(cs);
+		if (subject->slots)
+			atomic_fetch_sub(&shared->inside, 1);
 		subject->unlock();
 		note_wait(process, begin, end);
 		process->ops++;
@@ -50,44 +85,6 @@ static void contend(const struct subject *subject, int number,
 	}
 	subject->unlock();
 	note_wait(process, begin, end);
-}
-
-/* One round of one subject; returns how long it took. */
-static long long contention_round(const struct subject *subject,
-				  const struct setting *setting)
-{
-	pid_t pids[PROCESSES];
-	long long begin;
-	long long took;
-	struct gate gate;
-	int i;
-
-	memset(shared->processes, 0, sizeof(shared->processes));
-	shared->counter = 0;
-	atomic_store(&shared->stop, false);
-	subject->create();
-	gate_make(&gate);
-	for (i = 0; i < setting->procs; i++) {
-		pids[i] = spawn(setting->cpus);
-		if (!pids[i]) {
-			if (subject->open)
-				subject->open();
-			gate_pass(&gate);
-			contend(subject, i, setting);
-			_exit(0);
-		}
-	}
-	gate_gather(&gate, setting->procs);
-	begin = now();
-	gate_open(&gate);
-	sleep_ns(CONTENTION_NS / rounds);
-	shared->stopped = ticks();
-	atomic_store(&shared->stop, true);
-	took = now() - begin;
-	for (i = 0; i < setting->procs; i++)
-		reap(pids[i]);
-	subject->destroy();
-	return took;
 }
 
 /* What each process of a subject has done in the rounds of a setting so far. */
@@ -126,9 +123,18 @@ static double fairness_of(const unsigned long *operations, int procs)
 	return most ? (double)least / most : 0;
 }
 
-void contention(const struct subject *subject, const struct setting *setting)
+/* What is sampled of a round, under the names that these have. */
+struct names {
+	const char *throughput;
+	const char *fairness;
+	const char *max_wait;
+};
+
+static void measure_round(const struct subject *subject,
+			  const struct setting *setting,
+			  const struct names *names)
 {
-	long long took = contention_round(subject, setting);
+	long long took = contention_round(subject, setting, contend);
 	const unsigned long *operations = operations_of(subject, setting);
 	uint64_t longest_wait = 0;
 	unsigned long all = 0;
@@ -141,12 +147,31 @@ void contention(const struct subject *subject, const struct setting *setting)
 		if (process->longest_wait > longest_wait)
 			longest_wait = process->longest_wait;
 	}
-	if (all != shared->counter)
+	if (!subject->slots && all != shared->counter)
 		errx(1, "%s does not exclude: %lu operations, but %lu counted",
 		     subject->name, all, shared->counter);
-	sample("throughput", subject, setting, all * 1e9 / took, "ops/s");
+	sample(names->throughput, subject, setting, all * 1e9 / took, "ops/s");
 	if (this_round == rounds - 1)
-		sample("fairness", subject, setting,
+		sample(names->fairness, subject, setting,
 		       fairness_of(operations, setting->procs), "min/max");
-	sample("max_wait", subject, setting, longest_wait / ticks_per_ns, "ns");
+	sample(names->max_wait, subject, setting, longest_wait / ticks_per_ns,
+	       "ns");
+}
+
+void contention(const struct subject *subject, const struct setting *setting)
+{
+	static const struct names names = {
+		"throughput", "fairness", "max_wait"
+	};
+
+	measure_round(subject, setting, &names);
+}
+
+void slots(const struct subject *subject, const struct setting *setting)
+{
+	static const struct names names = {
+		"slots_throughput", "slots_fairness", "slots_max_wait"
+	};
+
+	measure_round(subject, setting, &names);
 }

@@ -140,13 +140,81 @@ const struct subject robust_pi_subject = {
 	.idle = robust_pi_idle,
 };
 
+/* ---- a lock of pthread that can be shared */
+
+static pthread_rwlock_t *rwlock;
+
+static void rwlock_make(int preferred)
+{
+	pthread_rwlockattr_t attributes;
+
+	rwlock = mmap(NULL, sizeof(*rwlock), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (rwlock == MAP_FAILED)
+		err(1, "mmap");
+	pthread_rwlockattr_init(&attributes);
+	pthread_rwlockattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+	pthread_rwlockattr_setkind_np(&attributes, preferred);
+	errno = pthread_rwlock_init(rwlock, &attributes);
+	if (errno)
+		err(1, "pthread_rwlock_init");
+	pthread_rwlockattr_destroy(&attributes);
+}
+
+/* As by default. */
+static void rwlock_create(void)
+{
+	rwlock_make(PTHREAD_RWLOCK_PREFER_READER_NP);
+}
+
+static void rwlock_writer_create(void)
+{
+	rwlock_make(PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+}
+
+static void rwlock_destroy(void)
+{
+	munmap(rwlock, sizeof(*rwlock));
+}
+
+static inline void rwlock_lock(void)
+{
+	pthread_rwlock_rdlock(rwlock);
+}
+
+static inline void rwlock_unlock(void)
+{
+	pthread_rwlock_unlock(rwlock);
+}
+
+static void rwlock_lock_alone(void)
+{
+	pthread_rwlock_wrlock(rwlock);
+}
+
+DEFINE_PAIRS(rwlock)
+
+const struct subject rwlock_subject = {
+	.name = "rwlock",
+	.create = rwlock_create,
+	.lock = rwlock_lock, .unlock = rwlock_unlock, .pairs = rwlock_pairs,
+	.lock_alone = rwlock_lock_alone, .destroy = rwlock_destroy,
+};
+
+const struct subject rwlock_writer_subject = {
+	.name = "rwlock-writer",
+	.create = rwlock_writer_create,
+	.lock = rwlock_lock, .unlock = rwlock_unlock, .pairs = rwlock_pairs,
+	.lock_alone = rwlock_lock_alone, .destroy = rwlock_destroy,
+};
+
 /* ---- semaphores with names */
 
 static sem_t *semaphore;
 
-static sem_t *semaphore_make(const char *name)
+static sem_t *semaphore_make(const char *name, unsigned int slots)
 {
-	sem_t *made = sem_open(name, O_CREAT | O_EXCL, 0600, 1);
+	sem_t *made = sem_open(name, O_CREAT | O_EXCL, 0600, slots);
 
 	if (made == SEM_FAILED)
 		err(1, "sem_open %s", name);
@@ -156,7 +224,13 @@ static sem_t *semaphore_make(const char *name)
 static void sem_open_create(void)
 {
 	sem_unlink(SEMAPHORE);
-	semaphore = semaphore_make(SEMAPHORE);
+	semaphore = semaphore_make(SEMAPHORE, 1);
+}
+
+static void sem_open_slots_create(void)
+{
+	sem_unlink(SEMAPHORE);
+	semaphore = semaphore_make(SEMAPHORE, SLOTS);
 }
 
 static void sem_open_open(void)
@@ -184,7 +258,7 @@ static void sem_open_idle(unsigned int first, unsigned int count)
 	while (count--) {
 		snprintf(name, sizeof(name), SEMAPHORE ".%u", first++);
 		sem_unlink(name);
-		semaphore_make(name);
+		semaphore_make(name, 1);
 		/* It stays open, and mapped. */
 		sem_unlink(name);
 	}
@@ -203,6 +277,13 @@ const struct subject sem_open_subject = {
 	.lock = sem_open_lock, .unlock = sem_open_unlock,
 	.pairs = sem_open_pairs, .destroy = sem_open_destroy,
 	.idle = sem_open_idle,
+};
+
+const struct subject sem_open_slots_subject = {
+	.name = "sem_open-slots", .slots = SLOTS,
+	.create = sem_open_slots_create, .open = sem_open_open,
+	.lock = sem_open_lock, .unlock = sem_open_unlock,
+	.pairs = sem_open_pairs, .destroy = sem_open_destroy,
 };
 
 /* ---- locks of files */
@@ -262,6 +343,27 @@ const struct subject flock_subject = {
 	.destroy = file_destroy, .idle = file_idle,
 };
 
+static inline void flock_shared_lock(void)
+{
+	if (flock(file, LOCK_SH))
+		err(1, "flock");
+}
+
+static inline void flock_shared_unlock(void)
+{
+	flock(file, LOCK_UN);
+}
+
+DEFINE_PAIRS(flock_shared)
+
+const struct subject flock_shared_subject = {
+	.name = "flock-shared", .crash_safe = true,
+	.create = file_create, .open = file_open,
+	.lock = flock_shared_lock, .unlock = flock_unlock,
+	.pairs = flock_shared_pairs, .lock_alone = flock_lock,
+	.destroy = file_destroy,
+};
+
 static inline void ofd_lock(void)
 {
 	struct flock range = { .l_type = F_WRLCK, .l_len = 1 };
@@ -290,20 +392,25 @@ const struct subject ofd_subject = {
 
 static int sysv = -1;
 
-static int sysv_make(void)
+static int sysv_make(int slots)
 {
 	int made = semget(IPC_PRIVATE, 1, IPC_CREAT | 0600);
 
 	if (made < 0)
 		err(1, "semget");
-	if (semctl(made, 0, SETVAL, 1))
+	if (semctl(made, 0, SETVAL, slots))
 		err(1, "SETVAL");
 	return made;
 }
 
 static void sysv_create(void)
 {
-	sysv = sysv_make();
+	sysv = sysv_make(1);
+}
+
+static void sysv_slots_create(void)
+{
+	sysv = sysv_make(SLOTS);
 }
 
 static inline void sysv_lock(void)
@@ -327,7 +434,7 @@ static void sysv_idle(unsigned int first, unsigned int count)
 	if (unshare(CLONE_NEWIPC))
 		err(1, "CLONE_NEWIPC");
 	while (count--)
-		sysv_make();
+		sysv_make(1);
 }
 
 static void sysv_destroy(void)
@@ -343,4 +450,11 @@ const struct subject sysv_subject = {
 	.lock = sysv_lock, .unlock = sysv_unlock, .pairs = sysv_pairs,
 	.destroy = sysv_destroy,
 	.idle = sysv_idle,
+};
+
+const struct subject sysv_slots_subject = {
+	.name = "sysv-slots", .crash_safe = true, .slots = SLOTS,
+	.create = sysv_slots_create,
+	.lock = sysv_lock, .unlock = sysv_unlock, .pairs = sysv_pairs,
+	.destroy = sysv_destroy,
 };

@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#define SLOTS	3	/* of those that have slots */
+
 /**
  * struct subject - a kind of lock
  * @name: as in the results
@@ -14,7 +16,11 @@
  * @open: a process's way to it, after the fork; NULL if it needs none
  * @lock: takes it, however long that takes
  * @unlock: gives it back
- * @pairs: does both, so many times, without a call through a pointer
+ * @lock_alone: takes it from those whom @lock has share it; NULL where it does
+ *	not. @unlock gives it back.
+ * @slots: so many have it at once; 0 for one, or for any number who share it
+ * @pairs: does @lock and @unlock, so many times, without a call through a
+ *	pointer
  * @destroy: removes what @create made
  * @idle: makes so many locks, numbered from @first, and leaves them idle until
  *	the process ends; NULL if that shows nothing that others do not
@@ -28,6 +34,8 @@ struct subject {
 	void (*open)(void);
 	void (*lock)(void);
 	void (*unlock)(void);
+	void (*lock_alone)(void);
+	int slots;
 	void (*pairs)(unsigned long count);
 	void (*destroy)(void);
 	void (*idle)(unsigned int first, unsigned int count);
@@ -50,6 +58,8 @@ extern const struct subject chring_lazy_lease_subject;
 extern const struct subject chring_adaptive_subject;
 extern const struct subject chring_fifo_subject;
 extern const struct subject chring_strict_subject;
+extern const struct subject chring_shared_subject;
+extern const struct subject chring_slots_subject;
 
 /* lock_peers.c */
 extern const struct subject mutex_subject;
@@ -59,5 +69,10 @@ extern const struct subject sem_open_subject;
 extern const struct subject flock_subject;
 extern const struct subject ofd_subject;
 extern const struct subject sysv_subject;
+extern const struct subject rwlock_subject;
+extern const struct subject rwlock_writer_subject;
+extern const struct subject flock_shared_subject;
+extern const struct subject sem_open_slots_subject;
+extern const struct subject sysv_slots_subject;
 
 #endif /* BENCH_LOCK_SUBJECTS_H */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -61,6 +62,30 @@ void reap(pid_t pid)
 
 	if (waitpid(pid, &status, 0) != pid || status)
 		errx(1, "a process failed");
+}
+
+void reap_any(int count)
+{
+	int status;
+
+	while (count--) {
+		if (wait(&status) < 0 || status)
+			errx(1, "a process failed");
+	}
+}
+
+bool asleep(pid_t pid)
+{
+	char state = '\0';
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file || fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+		err(1, "%s", path);
+	fclose(file);
+	return state == 'S';
 }
 
 void make_pipe(int *ends)

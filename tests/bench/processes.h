@@ -3,6 +3,7 @@
 #ifndef BENCH_PROCESSES_H
 #define BENCH_PROCESSES_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /**
@@ -25,6 +26,10 @@ void sleep_ns(long long ns);
  */
 pid_t spawn(int cpus);
 void reap(pid_t pid);
+/* So many, in whatever order they end: one that fails may leave others stuck. */
+void reap_any(int count);
+/* Does a process wait for something? */
+bool asleep(pid_t pid);
 
 /* A byte through a pipe. */
 void make_pipe(int *ends);
