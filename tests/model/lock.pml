@@ -14,6 +14,8 @@
  *			any step; that may give up waiting, for a time-out or a
  *			signal
  *	READERS		threads that share the lock; the others have it alone
+ *	SLOTS		all threads are of those, and two at a time have the lock
+ *	KEEPS		threads that share it, and never let it go
  *	TWINS		threads 1 and 2 are of one process, and share a handle
  *	BREAKS		the lock is broken once, at any time
  *	STICKY		news is told until a holder has put things right, which each
@@ -43,11 +45,15 @@
 #ifndef LEAVES
 #define LEAVES 0
 #endif
+#ifdef SLOTS
+#define READERS ((1 << N) - 1)
+#endif
 #ifndef READERS
 #define READERS 0
 #endif
 #define IS(threads) ((threads) >> (_pid - 1) & 1)
-#define READS(thread) ((READERS) >> ((thread) - 1) & 1)
+#define BIT(thread) (1 << ((thread) - 1))
+#define READS(thread) (((READERS) & BIT(thread)) > 0)
 #ifdef TWINS
 #define ID(thread) ((thread) == 2 -> 1 : (thread))
 #else
@@ -62,10 +68,12 @@
 #endif
 #define TOKEN(e, s) ((e) * (SEQMAX + 1) + (s))
 
-#ifdef WIPES
-#define IN_ORDER(waiters) true
+/* May a thread that is not the first be next? If it shares, never */
+#if defined(WIPES) || defined(LIVE) && !defined(FIFO)
+#define IN_ORDER(waiters, thread) true
 #else
-#define IN_ORDER(waiters) (ADAPTIVE || len(waiters) == 0)
+#define IN_ORDER(waiters, thread) \
+	(ADAPTIVE && !READS(thread) || len(waiters) == 0)
 #endif
 
 #define THREADS (N + 1)			/* 0 is nobody */
@@ -88,6 +96,7 @@ bool nudged;				/* a wake-up without hand-over is due */
 chan queue = [N] of { byte };
 byte shares;				/* of those who share the lock */
 bool share[THREADS];			/* a handle has one */
+byte more;				/* the next waiter fits as well */
 byte news;				/* dead token + 1, or 0 */
 byte lease;				/* whose clock runs: token + 1, or 0 */
 bool granted[THREADS];
@@ -98,7 +107,7 @@ bool running[THREADS];
 bool frame[THREADS];
 
 byte truth_holder;
-byte truth_readers;
+byte truth_readers;			/* 1 << (n - 1) for the n-th thread */
 chan truth_queue = [N] of { byte };	/* by arrival */
 byte truth_last;			/* token */
 byte truth_token[THREADS];
@@ -113,10 +122,13 @@ inline truth_take(thread, seq_taken)
 {
 	assert(!truth_holder);			/* mutual exclusion */
 	assert(!truth_readers || READS(thread));
+#ifdef SLOTS
+	assert((truth_readers & truth_readers - 1) == 0);	/* one at most */
+#endif
 	if
 	:: truth_queue ? [eval(thread)] -> truth_queue ? eval(thread)
 	:: else ->
-		assert(IN_ORDER(truth_queue));
+		assert(IN_ORDER(truth_queue, thread));
 		if
 		:: truth_queue ?? [eval(thread)] ->
 			truth_queue ?? eval(thread)
@@ -124,7 +136,7 @@ inline truth_take(thread, seq_taken)
 		fi
 	fi;
 	if
-	:: READS(thread) -> truth_readers++
+	:: READS(thread) -> truth_readers = truth_readers | BIT(thread)
 	:: else -> truth_holder = thread
 	fi;
 	truth_lost[thread] = false;
@@ -141,7 +153,7 @@ inline truth_take(thread, seq_taken)
 inline truth_is_mine(thread)
 {
 	assert(truth_holder == thread || truth_lost[thread] ||
-	       READS(thread) && truth_readers)
+	       truth_readers & BIT(thread))
 }
 
 /* ---- the kernel */
@@ -260,7 +272,11 @@ inline take(thread)
 	(ADAPTIVE && !news && !READS(waiter) && chance[waiter] != OVERDUE)
 #endif
 
+#ifdef SLOTS
+#define FITS(thread) (shares < 2)
+#else
 #define FITS(thread) (!holder && (!shares || READS(thread)))
+#endif
 
 inline nudge(waiter)
 {
@@ -283,7 +299,7 @@ inline tried()
 }
 
 /* Would the next waiter share the lock as well? It is served in its turn. */
-inline look_for_more(more)
+inline look_for_more()
 {
 	if
 #ifndef BUG_ONE_READER
@@ -299,7 +315,7 @@ inline look_for_more(more)
 }
 
 /* Is there room: whose turn is it? Sets @next to who is to be woken. */
-inline pass_on(next, more)
+inline pass_on(next)
 {
 	more = 0;
 	if
@@ -309,7 +325,7 @@ inline pass_on(next, more)
 		:: !FITS(next) -> next = 0
 		:: FITS(next) && IS_DUE(next) ->
 			queue ? next; take(next); granted[next] = true;
-			look_for_more(more)
+			look_for_more()
 		:: FITS(next) && IS_EARLY(next) ->
 			nudge(next);
 #ifdef BUG_WAKE_NOBODY
@@ -318,20 +334,6 @@ inline pass_on(next, more)
 		fi
 	:: else
 	fi
-}
-
-/* Whoever fits is served, one after the other, and woken in between */
-inline wake_all(next, more)
-{
-	wake_up(next);
-	do
-	:: more ->
-		LOCK_AND_FREEZE
-			pass_on(next, more)
-		THAW_AND_UNLOCK
-		wake_up(next)
-	:: else -> break
-	od
 }
 
 #define IS_QUEUED (queue ?? [eval(_pid)])
@@ -352,7 +354,7 @@ inline drop_share(thread)
 {
 	share[thread] = false;
 	shares--;
-	truth_readers--
+	truth_readers = truth_readers & ~BIT(thread)
 }
 
 /* ---- a thread: libchring, and the system calls it is in */
@@ -380,7 +382,6 @@ proctype thread()
 	byte round;
 	byte e, s;			/* epoch and seq it read, then its token */
 	byte next;			/* to be woken */
-	byte more;			/* who is next to be */
 	bool w, got;
 
 again:
@@ -480,11 +481,11 @@ slow:
 				dequeue(_pid);
 				take(_pid);
 				got = true;
-				pass_on(next, more)
+				pass_on(next)
 			:: !granted[_pid] && (!FITS(_pid) || !IS_FIRST) && IS_QUEUED ->
 				tried()
 			:: !granted[_pid] && (!FITS(_pid) || !IS_FIRST) && !IS_QUEUED ->
-				pass_on(next, more);
+				pass_on(next);
 #ifdef BUG_SORTED_QUEUE
 				queue !! _pid;
 #else
@@ -496,7 +497,7 @@ slow:
 #endif
 			fi;
 		THAW_AND_UNLOCK
-		wake_all(next, more);
+		wake_up(next);
 #ifdef BUG_SLEEP_LATE
 		running[_pid] = false;
 #endif
@@ -522,6 +523,13 @@ critical:
 	atomic { MAY_DIE; waits[_pid] = false; w = false; truth_is_mine(_pid) }
 #ifndef LIVE
 	atomic { MAY_DIE; assert(TOKEN(e, s) == truth_token[_pid]) }
+#endif
+#ifdef KEEPS
+	if
+	:: IS(KEEPS) ->
+end:		false
+	:: else
+	fi;
 #endif
 
 /* Release */
@@ -553,14 +561,14 @@ critical:
 			fi;
 #endif
 			clear();
-			pass_on(next, more)
+			pass_on(next)
 		:: share[_pid] ->
 			drop_share(_pid);
-			pass_on(next, more)
+			pass_on(next)
 		:: else -> assert(truth_lost[_pid])
 		fi
 	THAW_AND_UNLOCK
-	wake_all(next, more);
+	wake_up(next);
 released:
 	atomic { e = 0; s = 0; goto again }
 
@@ -573,11 +581,11 @@ give_up:
 			dequeue(_pid);
 			truth_queue ?? eval(_pid);
 #ifndef BUG_LEAVE_ALONE
-			pass_on(next, more)
+			pass_on(next)
 #endif
 		fi
 	THAW_AND_UNLOCK
-	wake_all(next, more);
+	wake_up(next);
 	if
 	:: got && IS(LEAVES) -> acquired(e, s); goto critical
 	:: got && IS(DIES) -> goto dead
@@ -603,66 +611,89 @@ dead:
 			truth_news = truth_token[_pid] + 1;
 			clear()
 		:: share[_pid] ->
+#ifdef SLOTS
+			news = truth_token[_pid] + 1;
+			truth_news = news;
+#endif
 #ifdef BUG_DEATH_FREES_ALL
 			shares = 1;
 #endif
 #ifndef BUG_DEATH_KEEPS_SHARE
 			drop_share(_pid)
 #else
-			truth_readers--
+			truth_readers = truth_readers & ~BIT(_pid)
 #endif
 		:: else
 		fi;
-		pass_on(next, more)
+		pass_on(next)
 	THAW_AND_UNLOCK
-	wake_all(next, more);
+	wake_up(next);
 done:
 	skip
 }
 
 /* ---- what befalls them */
 
-inline take_away(next, more)
+inline take_away(next)
 {
 	truth_lost[truth_holder] = true;
 	news = TOKEN(epoch, seen) + 1;
 	truth_news = truth_token[truth_holder] + 1;
 	clear();
-	pass_on(next, more)
+	pass_on(next)
 }
 
 /* All of them: which of their tokens is told is not modelled */
-inline take_shares_away(next, more)
+inline take_shares_away(next)
 {
-	for (more : 1 .. N) {
+	for (next : 1 .. N) {
 		if
-		:: share[more] -> truth_lost[more] = true; drop_share(more)
+		:: share[next] -> truth_lost[next] = true; drop_share(next)
 		:: else
 		fi
 	}
+	next = 0;
 	news = TOKEN(epoch, seen) + 1;
 	truth_news = news;
-	pass_on(next, more)
+	pass_on(next)
 }
 
 proctype breaker()
 {
-	byte next, more;
+	byte next;
 
 	LOCK_AND_FREEZE
 		if
-		:: holder -> take_away(next, more)
-		:: shares -> take_shares_away(next, more)
+		:: holder -> take_away(next)
+		:: shares -> take_shares_away(next)
 		:: else
 		fi
 	THAW_AND_UNLOCK
-	wake_all(next, more)
+	wake_up(next)
+}
+
+/*
+ * Those who fit are served one after the other, and woken in between, by whoever
+ * has served the first: by a process of its own here, as nothing can stop it.
+ */
+proctype server()
+{
+	byte next;
+
+end:
+	do
+	:: more ->
+		LOCK_AND_FREEZE
+			pass_on(next)
+		THAW_AND_UNLOCK
+		wake_up(next)
+	od
 }
 
 /* Its clock says nothing of when this happens: at once, or much too late. */
 proctype timer()
 {
-	byte next, more;
+	byte next;
 
 end:
 	lease > 0;
@@ -674,11 +705,11 @@ end:
 		:: holder && lease == TOKEN(epoch, seen) + 1 ->
 #endif
 			assert(truth_wanted);
-			take_away(next, more)
+			take_away(next)
 		:: else
 		fi
 	THAW_AND_UNLOCK
-	wake_all(next, more)
+	wake_up(next)
 }
 
 proctype wiper()
@@ -694,6 +725,9 @@ init {
 			running[i] = true;
 			run thread()
 		}
+#if READERS
+		run server();
+#endif
 #ifdef BREAKS
 		run breaker();
 #endif
