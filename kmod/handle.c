@@ -10,6 +10,7 @@
 
 #include "handle.h"
 #include "lock.h"
+#include "lock_async.h"
 #include "lock_word.h"
 #include "lockspace.h"
 #include "owner.h"
@@ -70,6 +71,7 @@ struct chring_handle *chring_handle_open(struct net *net,
 	refcount_set(&handle->refs, 1);
 	INIT_LIST_HEAD(&handle->owned);
 	INIT_LIST_HEAD(&handle->others);
+	init_waitqueue_head(&handle->poll);
 	handle->quota = chring_quota_charge(CHRING_QUOTA_HANDLES);
 	if (IS_ERR(handle->quota)) {
 		err = PTR_ERR(handle->quota);
@@ -222,7 +224,7 @@ int chring_handle_mmap(struct chring_handle *handle,
  * @handle: the handle
  *
  * Context: process; takes the lock's lock.
- * Return: EPOLLPRI, EPOLLERR, EPOLLHUP.
+ * Return: EPOLLIN and EPOLLRDNORM, EPOLLPRI, EPOLLERR, EPOLLHUP.
  */
 __poll_t chring_handle_poll(struct chring_handle *handle)
 {
@@ -232,6 +234,8 @@ __poll_t chring_handle_poll(struct chring_handle *handle)
 	spin_lock(&lock->lock);
 	if (chring_handle_check_locked(handle))
 		events |= EPOLLHUP;
+	else if (chring_async_is_done_locked(handle))
+		events |= EPOLLIN | EPOLLRDNORM;
 	if (handle->lost)
 		events |= EPOLLERR;
 	if (lock->news)

@@ -155,17 +155,27 @@ static bool may_take(struct chring_lock *lock,
 	       !chring_queue_is_overdue(first);
 }
 
-/* Nobody but the current thread could release what its handle holds. */
+/* Nobody but the current thread could release what its handle holds, or will. */
 static bool is_deadlock(const struct chring_handle *handle, u32 flags)
 {
-	return chring_holder_token_locked(handle) &&
+	return (chring_holder_token_locked(handle) || handle->async) &&
 	       !(flags & CHRING_ACQUIRE_SELF) &&
 	       thread_group_empty(current);
 }
 
-/* Returns 1 where the lock is taken, 0 where the waiter waits, or why not. */
-static int try_locked(struct chring_waiter *waiter, u32 flags,
-		      struct chring_wakeup *wakeup)
+/**
+ * chring_lock_try_locked - take a lock, or else wait for it
+ * @waiter: in the queue or not; caller holds its lock's lock
+ * @flags: CHRING_ACQUIRE_...
+ * @wakeup: gets who is to be woken
+ *
+ * The lock is frozen.
+ *
+ * Return: 1 where it is taken; 0 where the waiter is in the queue; -EBUSY;
+ * -EDEADLK; -EOVERFLOW.
+ */
+int chring_lock_try_locked(struct chring_waiter *waiter, u32 flags,
+			   struct chring_wakeup *wakeup)
 {
 	struct chring_lock *lock = waiter->handle->lock;
 	int err;
@@ -194,7 +204,7 @@ static int try_locked(struct chring_waiter *waiter, u32 flags,
 	return 0;
 }
 
-/* One look at the lock. Returns as try_locked(). */
+/* One look at the lock. Returns as chring_lock_try_locked(). */
 static int look(struct chring_waiter *waiter, u32 flags)
 {
 	struct chring_lock *lock = waiter->handle->lock;
@@ -211,7 +221,7 @@ static int look(struct chring_waiter *waiter, u32 flags)
 		return status;
 	}
 	chring_word_freeze_locked(lock);
-	status = try_locked(waiter, flags, &wakeup);
+	status = chring_lock_try_locked(waiter, flags, &wakeup);
 	chring_queue_unlock(lock, &wakeup);
 	return status;
 }
@@ -235,28 +245,38 @@ static int give_up(struct chring_waiter *waiter, int reason)
 	return reason;
 }
 
+/**
+ * chring_lock_look_again - when to look at a word of one's own accord
+ *
+ * Context: any.
+ * Return: after so much time, in jiffies.
+ */
+unsigned long chring_lock_look_again(void)
+{
+	return msecs_to_jiffies(max(READ_ONCE(look_again_ms), 1U));
+}
+
 /* Returns false where the deadline has passed. */
 static bool sleep_until(const struct chring_lock *lock, ktime_t deadline)
 {
 	bool looks = !(READ_ONCE(lock->flags) & CHRING_LOCK_STRICT);
-	unsigned int look_ms = max(READ_ONCE(look_again_ms), 1U);
+	unsigned long look_again = chring_lock_look_again();
 	ktime_t next;
 
 	if (deadline == KTIME_MAX) {
-		schedule_timeout(looks ? msecs_to_jiffies(look_ms) :
-					 MAX_SCHEDULE_TIMEOUT);
+		schedule_timeout(looks ? look_again : MAX_SCHEDULE_TIMEOUT);
 		return true;
 	}
-	next = ktime_add_ms(ktime_get(), look_ms);
+	next = ktime_add_ns(ktime_get(), jiffies_to_nsecs(look_again));
 	if (looks && ktime_before(next, deadline)) {
-		schedule_timeout(msecs_to_jiffies(look_ms));
+		schedule_timeout(look_again);
 		return true;
 	}
 	return schedule_hrtimeout_range(&deadline, current->timer_slack_ns,
 					HRTIMER_MODE_ABS);
 }
 
-/* Sleeps until the lock is there to be looked at. Returns as try_locked(). */
+/* Sleeps until the lock is there to be taken. Returns as look(). */
 static int wait(struct chring_waiter *waiter, u32 flags, ktime_t deadline)
 {
 	bool in_time = true;
@@ -284,6 +304,31 @@ static int wait(struct chring_waiter *waiter, u32 flags, ktime_t deadline)
 }
 
 /**
+ * chring_lock_prepare - look whether a handle can acquire, and by what
+ * @handle: the handle
+ * @flags: CHRING_ACQUIRE_...
+ * @ttl_ms: how long the holder may make others wait, or 0
+ * @grant: what is asked for is filled in
+ *
+ * Context: may sleep; takes the lock's lock.
+ * Return: 0; -EACCES; -EINVAL to share a lock with slots; -ENOMEM, only with a
+ * lease.
+ */
+int chring_lock_prepare(struct chring_handle *handle, u32 flags, u32 ttl_ms,
+			struct chring_grant *grant)
+{
+	if (!handle->may_write)
+		return -EACCES;
+	if (flags & CHRING_ACQUIRE_SHARED && handle->lock->slots)
+		return -EINVAL;
+	if (ttl_ms && chring_lease_make(handle->lock))
+		return -ENOMEM;
+	grant->ttl_ms = ttl_ms;
+	grant->flags = flags;
+	return 0;
+}
+
+/**
  * chring_lock_acquire - take a lock
  * @handle: the current process's
  * @flags: CHRING_ACQUIRE_...
@@ -292,10 +337,9 @@ static int wait(struct chring_waiter *waiter, u32 flags, ktime_t deadline)
  * @grant: filled in
  *
  * Context: may sleep; takes the lock's lock.
- * Return: 0; -EACCES; -EINVAL to share a lock with slots; -ESTALE where the
- * handle is not the current process's, or is so no longer; -EBUSY; -ETIMEDOUT;
- * -EDEADLK; -ERESTARTSYS; -EOVERFLOW where there are no more tokens; -ENOMEM, only
- * with a lease.
+ * Return: 0; what chring_lock_prepare() says; -ESTALE where the handle is not the
+ * current process's, or is so no longer; -EBUSY; -ETIMEDOUT; -EDEADLK;
+ * -ERESTARTSYS; -EOVERFLOW where there are no more tokens.
  */
 int chring_lock_acquire(struct chring_handle *handle, u32 flags, u32 ttl_ms,
 			ktime_t deadline, struct chring_grant *grant)
@@ -306,16 +350,12 @@ int chring_lock_acquire(struct chring_handle *handle, u32 flags, u32 ttl_ms,
 		.task = current,
 		.grant = grant,
 	};
-	int status = -EBUSY;
+	int status;
 
-	if (!handle->may_write)
-		return -EACCES;
-	if (flags & CHRING_ACQUIRE_SHARED && handle->lock->slots)
-		return -EINVAL;
-	if (ttl_ms && chring_lease_make(handle->lock))
-		return -ENOMEM;
-	grant->ttl_ms = ttl_ms;
-	grant->flags = flags;
+	status = chring_lock_prepare(handle, flags, ttl_ms, grant);
+	if (status)
+		return status;
+	status = -EBUSY;
 	/* Where there is a word, it was tried; else the lock is free, mostly */
 	if (flags & CHRING_ACQUIRE_TRY || !READ_ONCE(handle->lock->map))
 		status = look(&waiter, flags | CHRING_ACQUIRE_TRY);
@@ -360,6 +400,25 @@ int chring_lock_release(struct chring_handle *handle, u64 token)
 		err = -ESTALE;
 	chring_queue_settle(lock, &wakeup);
 	return err;
+}
+
+/**
+ * chring_lock_give_back - undo an acquisition that its process was not told of
+ * @handle: the current process's
+ * @grant: of the acquisition
+ *
+ * Context: process; takes the lock's lock.
+ */
+void chring_lock_give_back(struct chring_handle *handle,
+			   const struct chring_grant *grant)
+{
+	struct chring_lock *lock = handle->lock;
+	struct chring_wakeup wakeup = {};
+
+	spin_lock(&lock->lock);
+	chring_word_freeze_locked(lock);
+	chring_holder_give_back_locked(handle, grant);
+	chring_queue_settle(lock, &wakeup);
 }
 
 /**

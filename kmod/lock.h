@@ -10,13 +10,16 @@
 #include <linux/types.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <uapi/linux/chring_lock.h>
 
+struct chring_async;
 struct chring_lease;
 struct chring_lock_map;
 struct chring_lockspace;
 struct chring_owner;
 struct chring_quota;
+struct chring_wakeup;
 struct pid;
 struct task_struct;
 
@@ -125,12 +128,14 @@ struct chring_term {
  * @may_write: the opener may acquire the lock
  * @closed: for good. Protected by the lock's lock
  * @lost: the lock was taken from it. Protected by the lock's lock
+ * @poll: those who poll it for the end of @async
  * @others: those who hold the lock at the same time, in a ring without a head,
  *	in the order of their coming. Protected, as all that follows but @refs,
  *	@quota and @rcu, by the lock's lock
  * @token: of its share of the lock, or slot; 0 where it has none
  * @since: when it was given that, ns, to a tick
  * @term: its lease
+ * @async: its asynchronous acquisition, under way or not yet collected; or NULL
  * @refs: one of the file, and while it is looked at
  * @quota: counts it
  * @rcu: frees it
@@ -145,10 +150,12 @@ struct chring_handle {
 	u8 may_write : 1;
 	bool closed;
 	bool lost;
+	wait_queue_head_t poll;
 	struct list_head others;
 	u64 token;
 	u64 since;
 	struct chring_term term;
+	struct chring_async *async;
 	refcount_t refs;
 	struct chring_quota *quota;
 	struct rcu_head rcu;
@@ -178,7 +185,7 @@ struct chring_grant {
  * struct chring_waiter - an acquisition under way
  * @node: in the lock's waiters, or empty; protected by the lock's lock
  * @handle: for whom
- * @task: who waits
+ * @task: who waits; NULL where nobody sleeps for it, as it is asynchronous
  * @grant: to be filled in
  * @nudged: it was woken to try
  * @since: when it first tried in vain after that, ns; KTIME_MAX before
@@ -193,6 +200,20 @@ struct chring_waiter {
 	bool nudged;
 	u64 since;
 	int status;
+};
+
+/**
+ * struct chring_async - an acquisition that nobody sleeps for
+ * @waiter: in the queue until it is done
+ * @grant: of @waiter
+ * @look: looks at the lock from time to time, as one who sleeps would
+ *
+ * The lock's lock protects it. Whoever takes it from its handle frees it.
+ */
+struct chring_async {
+	struct chring_waiter waiter;
+	struct chring_grant grant;
+	struct delayed_work look;
 };
 
 /**
@@ -251,8 +272,15 @@ void chring_lock_view(struct chring_lock *lock,
 		      struct chring_lock_view *view);
 bool chring_lock_has_token(struct chring_lock *lock, u64 token);
 void chring_lock_peek(struct chring_lock *lock, struct chring_lock_view *view);
+int chring_lock_prepare(struct chring_handle *handle, u32 flags, u32 ttl_ms,
+			struct chring_grant *grant);
+int chring_lock_try_locked(struct chring_waiter *waiter, u32 flags,
+			   struct chring_wakeup *wakeup);
+unsigned long chring_lock_look_again(void);
 int chring_lock_acquire(struct chring_handle *handle, u32 flags, u32 ttl_ms,
 			ktime_t deadline, struct chring_grant *grant);
+void chring_lock_give_back(struct chring_handle *handle,
+			   const struct chring_grant *grant);
 int chring_lock_release(struct chring_handle *handle, u64 token);
 int chring_lock_consistent(struct chring_handle *handle, u64 token);
 int chring_lock_break(struct chring_lock *lock);

@@ -201,15 +201,42 @@ void chring_holder_clear_locked(struct chring_handle *handle)
 }
 
 /**
+ * chring_holder_give_back_locked - have an acquisition never been
+ * @handle: caller holds its lock's lock, and the lock is frozen
+ * @grant: of an acquisition that its process has not been told of
+ *
+ * Where the handle still holds the lock by it, then no more; the next holder is
+ * told what this one was to be.
+ */
+void chring_holder_give_back_locked(struct chring_handle *handle,
+				    const struct chring_grant *grant)
+{
+	struct chring_lock *lock = handle->lock;
+
+	if (chring_holder_token_locked(handle) != grant->token)
+		return;
+	chring_holder_clear_locked(handle);
+	/* Others that held the lock with it may have left news since */
+	if (!lock->news)
+		lock->dead_token = grant->dead_token;
+	lock->news |= grant->news;
+}
+
+/**
  * chring_holder_take_away_locked - a handle has lost its lock
  * @handle: holds it; caller holds the lock's lock, and that is frozen
  * @news: CHRING_NEWS_..., why
  */
 void chring_holder_take_away_locked(struct chring_handle *handle, u32 news)
 {
+	const struct chring_async *async = handle->async;
+	u64 token = chring_holder_token_locked(handle);
+
 	handle->lost = true;
-	chring_word_raise_locked(handle->lock, news,
-				 chring_holder_token_locked(handle));
+	chring_word_raise_locked(handle->lock, news, token);
+	/* What it was to be told and has not been is for the next one as well */
+	if (async && async->grant.token == token)
+		handle->lock->news |= async->grant.news;
 	chring_holder_clear_locked(handle);
 }
 

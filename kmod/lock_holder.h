@@ -38,6 +38,8 @@ int chring_holder_take_locked(struct chring_handle *handle,
 int chring_holder_renew_locked(struct chring_handle *handle,
 			       struct chring_grant *grant);
 void chring_holder_clear_locked(struct chring_handle *handle);
+void chring_holder_give_back_locked(struct chring_handle *handle,
+				    const struct chring_grant *grant);
 void chring_holder_take_away_locked(struct chring_handle *handle, u32 news);
 unsigned int chring_holder_views_locked(struct chring_lock *lock,
 					struct chring_holder_view *views);

@@ -2,15 +2,17 @@
 /*
  * How a handle ceases to be somebody's, and what it held somebody's.
  *
- * First the handle is disowned: from then on nobody acquires by it. Then those
- * who wait by it are sent away, one by one, since nobody is woken under the
- * lock's lock. Then what it held is let go, its id with it.
+ * First the handle is disowned: from then on nobody acquires by it. Then its
+ * asynchronous acquisition is ended, and those who sleep for it are sent away, one
+ * by one, since nobody is woken under the lock's lock. Then what it held is let go,
+ * its id with it.
  */
 
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 
 #include "lock.h"
+#include "lock_async.h"
 #include "lock_holder.h"
 #include "lock_lease.h"
 #include "lock_queue.h"
@@ -85,6 +87,7 @@ static void leave(struct chring_handle *handle, u32 id, bool died)
 	bool ours;
 
 	/* Nobody queues any more whom these could miss */
+	chring_async_end(handle);
 	while (send_one_away(handle))
 		;
 	spin_lock(&lock->lock);
@@ -218,6 +221,7 @@ int chring_lock_adopt(struct chring_handle *handle, struct chring_owner *owner,
 	died = !last || chring_owner_is_dead(last);
 	spin_unlock(&lock->lock);
 
+	chring_async_end(handle);
 	while (send_one_away(handle))
 		;
 

@@ -32,10 +32,14 @@
  * its share as soon as it is first and there is room. Those behind it who fit
  * as well are served in the same way, one after the other, the lock being let go
  * of in between to wake each; as newcomers queue, nobody can come before them.
+ *
+ * So it is with an acquisition that nobody sleeps for, which has nobody who could be
+ * nudged. In an adaptive lock it is overdue from when it queues.
  */
 
 #include <linux/moduleparam.h>
 #include <linux/poll.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/timekeeping.h>
@@ -62,7 +66,13 @@ static void unlock_and_wake(struct chring_lock *lock,
 	if (lock->lease)
 		chring_lease_update_locked(lock);
 	chring_word_thaw_locked(lock, wakeup->nudged);
+	/* Who polls may collect at once, and close the handle */
+	rcu_read_lock();
 	spin_unlock(&lock->lock);
+	if (wakeup->handle)
+		wake_up_interruptible_poll(&wakeup->handle->poll,
+					   EPOLLIN | EPOLLRDNORM);
+	rcu_read_unlock();
 	if (wakeup->task) {
 		wake_up_process(wakeup->task);
 		put_task_struct(wakeup->task);
@@ -116,7 +126,8 @@ struct chring_waiter *chring_queue_first_locked(struct chring_lock *lock)
  */
 bool chring_queue_is_overdue(const struct chring_waiter *waiter)
 {
-	return ktime_get_ns() >= waiter->since +
+	return !waiter->task ||
+	       ktime_get_ns() >= waiter->since +
 	       (u64)READ_ONCE(handoff_us) * NSEC_PER_USEC;
 }
 
@@ -217,20 +228,27 @@ void chring_queue_pass_on_locked(struct chring_lock *lock,
 				 struct chring_wakeup *wakeup)
 {
 	struct chring_waiter *first = chring_queue_first_locked(lock);
+	int status = 0;
 
 	/* Of one holder alone news come from the one before, and it was told */
 	if (lock->news && (!lock->holder || lock->nr_shares))
 		wakeup->poll = true;
-	if (!first || wakeup->task || !chring_holder_fits_locked(first))
+	if (!first || wakeup->task || wakeup->handle ||
+	    !chring_holder_fits_locked(first))
 		return;
-	wakeup->task = get_task_struct(first->task);
+	if (is_due(lock, first))
+		status = chring_holder_take_locked(first->handle,
+						   first->grant) ?: 1;
+	if (first->task)
+		wakeup->task = get_task_struct(first->task);
+	else
+		wakeup->handle = first->handle;
 	/* Where there are no more tokens, it is to learn that by itself */
-	if (!is_due(lock, first) ||
-	    chring_holder_take_locked(first->handle, first->grant)) {
+	if (status <= 0 && first->task) {
 		nudge(first, wakeup);
 		return;
 	}
-	chring_queue_finish_locked(lock, first, 1);
+	chring_queue_finish_locked(lock, first, status);
 	first = chring_queue_first_locked(lock);
 	wakeup->more = first && chring_holder_fits_locked(first);
 }

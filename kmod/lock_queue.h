@@ -4,6 +4,7 @@
 
 #include <linux/types.h>
 
+struct chring_handle;
 struct chring_lock;
 struct chring_waiter;
 struct task_struct;
@@ -11,12 +12,15 @@ struct task_struct;
 /**
  * struct chring_wakeup - what is to be done once a lock's lock is let go
  * @task: to be woken, with a reference; or NULL
+ * @handle: whose asynchronous acquisition is done, as long as the lock's lock is
+ *	held or RCU's; or NULL
  * @nudged: @task was not handed the lock, but is to have a look
  * @more: there is room for the next waiter as well
  * @poll: something happened that handles' poll() tells of
  */
 struct chring_wakeup {
 	struct task_struct *task;
+	struct chring_handle *handle;
 	bool nudged;
 	bool more;
 	bool poll;

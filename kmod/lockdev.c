@@ -20,6 +20,7 @@
 #include "access.h"
 #include "handle.h"
 #include "lock.h"
+#include "lock_async.h"
 #include "lockdev.h"
 #include "lockspace.h"
 
@@ -90,11 +91,19 @@ static long handle_acquire(struct chring_handle *handle, void __user *user)
 		return err;
 	if (arg.flags & ~(CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_SELF |
 			  CHRING_ACQUIRE_EAGER | CHRING_ACQUIRE_SIGNAL |
-			  CHRING_ACQUIRE_KILL | CHRING_ACQUIRE_SHARED) ||
+			  CHRING_ACQUIRE_KILL | CHRING_ACQUIRE_SHARED |
+			  CHRING_ACQUIRE_ASYNC) ||
 	    arg.deadline < 0)
 		return -EINVAL;
-	err = chring_lock_acquire(handle, arg.flags, arg.ttl_ms,
-				  host_deadline(arg.deadline), &grant);
+	if (!(arg.flags & CHRING_ACQUIRE_ASYNC))
+		err = chring_lock_acquire(handle, arg.flags, arg.ttl_ms,
+					  host_deadline(arg.deadline), &grant);
+	else if (arg.flags & CHRING_ACQUIRE_TRY ||
+		 arg.deadline != CHRING_DEADLINE_NONE)
+		err = -EINVAL;
+	else
+		err = chring_async_acquire(handle, arg.flags, arg.ttl_ms,
+					   &grant);
 	if (err)
 		return err;
 	arg.token = grant.token;
@@ -103,7 +112,32 @@ static long handle_acquire(struct chring_handle *handle, void __user *user)
 	arg.news = grant.news;
 	err = put_arg(user, &arg, sizeof(arg));
 	if (err)
-		chring_lock_release(handle, grant.token);
+		chring_lock_give_back(handle, &grant);
+	return err;
+}
+
+static long handle_finish(struct chring_handle *handle, void __user *user)
+{
+	struct chring_lock_finish arg;
+	struct chring_grant grant;
+	int err;
+
+	err = get_arg(&arg, sizeof(arg), sizeof(arg), user);
+	if (err < 0)
+		return err;
+	if (arg.flags)
+		return -EINVAL;
+	err = chring_async_finish(handle, &grant);
+	if (err)
+		return err;
+	arg.token = grant.token;
+	arg.word = grant.word;
+	arg.dead_token = grant.dead_token;
+	arg.news = grant.news;
+	arg.pad = 0;
+	err = put_arg(user, &arg, sizeof(arg));
+	if (err)
+		chring_lock_give_back(handle, &grant);
 	return err;
 }
 
@@ -184,6 +218,10 @@ static long handle_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return chring_lock_close(handle, false);
 	case CHRING_IOC_CONSISTENT:
 		return handle_consistent(handle, user);
+	case CHRING_IOC_FINISH:
+		return handle_finish(handle, user);
+	case CHRING_IOC_CANCEL:
+		return chring_async_cancel(handle);
 	default:
 		return -ENOTTY;
 	}
@@ -199,6 +237,7 @@ static __poll_t handle_poll(struct file *file, poll_table *wait)
 	struct chring_handle *handle = file->private_data;
 
 	poll_wait(file, &handle->lock->poll, wait);
+	poll_wait(file, &handle->poll, wait);
 	return chring_handle_poll(handle);
 }
 

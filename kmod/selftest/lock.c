@@ -17,6 +17,7 @@
 
 #include "../handle.h"
 #include "../lock.h"
+#include "../lock_async.h"
 #include "../lock_lease.h"
 #include "../lock_queue.h"
 #include "../lock_word.h"
@@ -557,6 +558,69 @@ static bool __init test_no_token_for_waiter(struct lock_test *t)
 	return passed;
 }
 
+static int __init ask(struct chring_handle *handle)
+{
+	struct chring_grant none;
+
+	return chring_async_acquire(handle, 0, 0, &none);
+}
+
+/* Nobody is nudged: it is handed over, and if it is not wanted any more, again. */
+static bool __init test_async(struct lock_test *t)
+{
+	u32 broken = CHRING_NEWS_BROKEN;
+	struct chring_grant got, next;
+	u64 seq = seq_of(t);
+
+	return EXPECT(!try_acquire(t->a, &got)) &&
+	       EXPECT(ask(t->b) == -EINPROGRESS) &&
+	       EXPECT(ask(t->b) == -EALREADY) &&
+	       EXPECT(is(t, seq + 1, t->a, 1, 0, W)) &&
+	       EXPECT(chring_async_finish(t->b, &next) == -EAGAIN) &&
+	       EXPECT(!chring_async_cancel(t->b)) &&
+	       EXPECT(chring_async_cancel(t->b) == -ENODATA) &&
+	       EXPECT(is(t, seq + 1, t->a, 0, 0, 0)) &&
+	       EXPECT(ask(t->b) == -EINPROGRESS) &&
+	       EXPECT(!chring_lock_break(t->lock)) &&
+	       EXPECT(is(t, seq + 2, t->b, 0, 0, 0)) &&
+	       EXPECT(ask(t->a) == -EINPROGRESS && !t->a->lost) &&
+	       EXPECT(!chring_async_cancel(t->b)) &&
+	       EXPECT(is(t, seq + 3, t->a, 0, 0, 0)) &&
+	       EXPECT(!chring_async_cancel(t->a)) &&
+	       EXPECT(is(t, seq + 3, NULL, 0, broken, K)) &&
+	       EXPECT(!chring_async_acquire(t->b, 0, 0, &got)) &&
+	       EXPECT(got.news == broken && got.dead_token == got.token - 3) &&
+	       EXPECT(ask(t->a) == -EINPROGRESS) &&
+	       EXPECT(!chring_lock_release(t->b, got.token)) &&
+	       EXPECT(is(t, seq + 5, t->a, 0, 0, 0)) &&
+	       EXPECT(!chring_async_finish(t->a, &next)) &&
+	       EXPECT(next.token == got.token + 1 && !next.news) &&
+	       EXPECT(chring_async_finish(t->a, &got) == -ENODATA) &&
+	       EXPECT(!chring_lock_release(t->a, next.token)) &&
+	       EXPECT(is(t, seq + 5, NULL, 0, 0, 0));
+}
+
+/* It is told that there is no token for it, as there is nobody who would look. */
+static bool __init test_no_token_for_async(struct lock_test *t)
+{
+	struct chring_grant got;
+	bool passed;
+
+	t->lock->map->limit = U64_MAX;
+	t->lock->epoch = CHRING_LOCK_EPOCH_MAX;
+	t->lock->seen = chring_word(CHRING_LOCK_SEQ_MAX - 1, 0);
+	atomic64_set(word_of(t), t->lock->seen);
+	passed = EXPECT(!try_acquire(t->a, &got)) &&
+		 EXPECT(ask(t->b) == -EINPROGRESS) &&
+		 EXPECT(!chring_lock_release(t->a, got.token)) &&
+		 EXPECT(is(t, CHRING_LOCK_SEQ_MAX, NULL, 0, 0, 0)) &&
+		 EXPECT(chring_async_finish(t->b, &got) == -EOVERFLOW) &&
+		 EXPECT(chring_async_finish(t->b, &got) == -ENODATA) &&
+		 EXPECT(ask(t->b) == -EOVERFLOW);
+	t->lock->taken = false;
+	return passed;
+}
+
 /* What nobody can have done is not believed, and told. */
 static bool __init test_garbage_owner(struct lock_test *t)
 {
@@ -803,11 +867,15 @@ static const struct lock_case tests[] __initconst = {
 	{ test_shared_loss, 0 },
 	{ test_shared_loss, CHRING_LOCK_FIFO | CHRING_LOCK_STRICT },
 	{ test_shared_garbage, 0 },
+	{ test_async, 0 },
+	{ test_async, CHRING_LOCK_FIFO },
+	{ test_async, CHRING_LOCK_STRICT },
 	{ test_eager_lease, 0 },
 	{ test_eager_lease, CHRING_LOCK_EAGER },
 	{ test_close, 0 },
 	{ test_last_tokens, 0 },
 	{ test_no_token_for_waiter, 0 },
+	{ test_no_token_for_async, 0 },
 	{ test_garbage_owner, 0 },
 	{ test_seq_that_falls, 0 },
 	{ test_seq_that_leaps, 0 },

@@ -138,6 +138,12 @@ struct chring_lock_open {
 #define CHRING_ACQUIRE_SIGNAL	0x8U
 #define CHRING_ACQUIRE_KILL	0x10U
 #define CHRING_ACQUIRE_SHARED	0x20U	/* with others that want no more */
+/*
+ * Not waiting for it: -EINPROGRESS where the lock is not there to be had at once.
+ * Then the handle has a request, one at a time, which poll() of it says is done,
+ * by POLLIN; CHRING_IOC_FINISH collects it, CHRING_IOC_CANCEL ends it.
+ */
+#define CHRING_ACQUIRE_ASYNC	0x40U
 
 #define CHRING_DEADLINE_NONE	0x7fffffffffffffffLL
 
@@ -157,8 +163,11 @@ struct chring_lock_open {
  *
  * -EBUSY, -ETIMEDOUT, -EINTR (or restarted, with the same deadline); -EACCES
  * where the lock's mode did not let the handle's opener write; -EDEADLK where
- * the handle holds the lock already, and the process has no other thread that
- * could release it; -EINVAL with CHRING_ACQUIRE_SHARED for a lock with slots.
+ * the handle holds the lock already, or has a request, and the process has no other
+ * thread that could release it; -EINVAL with CHRING_ACQUIRE_SHARED for a lock with
+ * slots, and with CHRING_ACQUIRE_ASYNC together with CHRING_ACQUIRE_TRY or a
+ * deadline. With CHRING_ACQUIRE_ASYNC -EINPROGRESS, and -EALREADY where the handle
+ * has a request, done or not.
  *
  * A handle holds its lock once: who wants to share it with another thread, or to
  * have several slots, has a handle for each.
@@ -172,6 +181,39 @@ struct chring_lock_acquire {
 	__aligned_u64 dead_token;
 	__u32 news;
 	__u32 ttl_ms;
+};
+
+/**
+ * struct chring_lock_finish - argument of CHRING_IOC_FINISH
+ * @size: of this
+ * @flags: 0
+ * @token: as of CHRING_IOC_ACQUIRE, as all that follows
+ * @word: set
+ * @dead_token: set
+ * @news: set
+ * @pad: set to 0
+ *
+ * Collects what has become of an acquisition with CHRING_ACQUIRE_ASYNC: the lock is
+ * the caller's, by @token. The request is over then, and so it is with errors but
+ * the first:
+ * -EAGAIN where it is not done; -ENODATA where there is none; -ESTALE where the
+ * lock was taken away before this (what its news were is told to the next holder),
+ * or the handle is not the caller's; -EOVERFLOW; -EFAULT, and the lock is given back
+ * with its news.
+ *
+ * A handle has the lock from when it was granted, collected or not, with a lease
+ * that runs as any other. What was granted and is not collected was not made use
+ * of: where the request is cancelled, the handle closed or adopted, or the process
+ * dies, it goes to the next waiter as if it had not been granted, with the same news.
+ */
+struct chring_lock_finish {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 token;
+	__aligned_u64 word;
+	__aligned_u64 dead_token;
+	__u32 news;
+	__u32 pad;
 };
 
 /**
@@ -252,7 +294,7 @@ struct chring_lock_stat {
  *
  * Makes a handle that came from another process the caller's; to the other it
  * is -ESTALE from then on. The other need not be alive; what it held is not
- * there to be had then.
+ * there to be had then. A request of the other is cancelled.
  */
 struct chring_lock_adopt {
 	__u32 size;
@@ -272,11 +314,18 @@ struct chring_lock_adopt {
 /* Releases what is held, and ends the handle whatever copies of it there are */
 #define CHRING_IOC_CLOSE	_IO(CHRING_IOC_MAGIC, 0x05)
 #define CHRING_IOC_CONSISTENT	_IO(CHRING_IOC_MAGIC, 0x06)
+#define CHRING_IOC_FINISH	_IO(CHRING_IOC_MAGIC, 0x07)
+/*
+ * Ends a request, done or not: afterwards it has not acquired the lock, whatever
+ * came first. -ENODATA where there is none; -ESTALE
+ */
+#define CHRING_IOC_CANCEL	_IO(CHRING_IOC_MAGIC, 0x08)
 
 /*
- * poll() of a handle: POLLPRI, there is news for the next holder; POLLERR, the
- * lock was taken from this handle (until it acquires or releases again);
- * POLLHUP, the handle is dead, closed or another process's.
+ * poll() of a handle: POLLIN, its request is done, and to be collected; POLLPRI,
+ * there is news for the next holder; POLLERR, the lock was taken from this handle
+ * (until it acquires, asks for it, or releases again); POLLHUP, the handle is dead,
+ * closed or another process's.
  */
 
 #endif /* _UAPI_LINUX_CHRING_LOCK_H */
