@@ -489,6 +489,29 @@ example_of_the_manual_tells_of_a_dead_holder()
 	! "$here/lock_example" a "$files/nothing" 2>/dev/null && wait_until free a
 }
 
+# One is held by another, the rest is free; then they compete.
+example_of_the_manual_waits_for_many_locks()
+{
+	local i loops=() line='1000 locks, [0-9]* of them waited for'
+
+	ulimit -n 4096
+	hold loop/7 || return
+	"$here/lock_loop" loop 1000 >"$files/loop" &
+	loops=($!)
+	wait_until waits loop/7 1 || return
+	touch "$files/end.$job" && ended 42 && wait "${loops[@]}" &&
+	! differs "waited for" '1000 locks, 1 of them waited for' \
+		"$(cat "$files/loop")" || return
+	loops=()
+	for ((i = 0; i < 4; i++)); do
+		"$here/lock_loop" loop 1000 >"$files/loop.$i" &
+		loops+=($!)
+	done
+	for ((i = 0; i < 4; i++)); do
+		wait "${loops[i]}" && grep -qx "$line" "$files/loop.$i" || return
+	done
+}
+
 # ---- what is shown and changed
 
 holder_is_shown()
@@ -706,6 +729,7 @@ tests=(
 	loss_is_told_once_and_the_outer_lock_is_not_mistaken
 	example_of_the_manual_adds_under_the_lock
 	example_of_the_manual_tells_of_a_dead_holder
+	example_of_the_manual_waits_for_many_locks
 	holder_is_shown all_news_are_shown
 	sticky_news_stay_until_a_command_succeeds
 	token_is_compared_with_the_newest

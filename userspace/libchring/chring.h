@@ -1323,6 +1323,51 @@ int chring_lock_acquire_shared(struct chring_lock *lock,
 int chring_lock_try_shared(struct chring_lock *lock);
 
 /**
+ * chring_lock_acquire_async - acquire a lock without waiting for it
+ * @lock: the handle
+ * @ttl_ms: as of chring_lock_acquire_leased()
+ * @flags: as of chring_lock_acquire_leased()
+ *
+ * Where the lock is not to be had at once, the handle waits for it, in order with
+ * all others that wait: -EINPROGRESS. When the lock is its, chring_lock_fd() becomes
+ * ready with POLLIN, and chring_lock_finish() says what has come of it. A handle
+ * has one such request at a time. There is no deadline: use chring_lock_cancel().
+ *
+ * From when it is granted the lock is this process's, which others wait for then,
+ * whether it knows so already or not. If it dies, or closes the handle before it
+ * does, the lock goes to the next as if it had not been granted.
+ *
+ * Return: as chring_lock_acquire(), where the lock was to be had; -EINPROGRESS;
+ * -EALREADY where the handle has a request that is not finished or cancelled;
+ * -EINVAL for other flags, or to share a lock that has slots; -ENOMEM.
+ */
+int chring_lock_acquire_async(struct chring_lock *lock, uint32_t ttl_ms,
+			      unsigned int flags);
+
+/**
+ * chring_lock_finish - acquire what was asked for by chring_lock_acquire_async()
+ * @lock: the handle
+ *
+ * It is this thread that has acquired the lock then.
+ *
+ * Return: as chring_lock_acquire(), and the request is over but in these cases:
+ * -EAGAIN: the lock is not there yet; -ENODATA: there is no such request of this
+ * process. -ESTALE: the lock was this handle's, and was taken from it before this.
+ */
+int chring_lock_finish(struct chring_lock *lock);
+
+/**
+ * chring_lock_cancel - ask for a lock no more
+ * @lock: the handle
+ *
+ * Whatever has come of chring_lock_acquire_async(), this handle has not acquired
+ * the lock by it then: the next one that waits has it.
+ *
+ * Return: 0; -ENODATA where there is no such request of this process; -ESTALE.
+ */
+int chring_lock_cancel(struct chring_lock *lock);
+
+/**
  * chring_lock_release - release a lock
  * @lock: the handle
  *
@@ -1379,9 +1424,9 @@ uint64_t chring_lock_dead_token(const struct chring_lock *lock);
  * chring_lock_fd - a descriptor to poll
  * @lock: the handle
  *
- * It becomes ready with POLLERR when the lock is taken from this handle, until
- * that acquires or releases the next time; POLLPRI where there is news for the
- * next holder. It is close-on-exec, and the handle's: do not close it.
+ * It becomes ready with POLLIN when chring_lock_finish() has something to say;
+ * POLLERR when the lock is taken from this handle, until that acquires, asks for it,
+ * or releases the next time; POLLPRI where there is news for the next holder. It is close-on-exec, and the handle's: do not close it.
  *
  * Return: the descriptor; or, in a child that uses the handle first, what
  * chring_lock_open() returns where that fails.

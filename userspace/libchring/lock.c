@@ -716,6 +716,52 @@ CHRING_EXPORT int chring_lock_try_shared(struct chring_lock *lock)
 				 CHRING_DEADLINE_NONE, 0);
 }
 
+CHRING_EXPORT int chring_lock_acquire_async(struct chring_lock *lock,
+					    uint32_t ttl_ms,
+					    unsigned int flags)
+{
+	struct binding *binding;
+	uint64_t found;
+	int ret;
+
+	if (flags & ~(CHRING_LEASE_EAGER | CHRING_LEASE_SIGNAL |
+		      CHRING_LEASE_KILL | CHRING_LOCK_SHARED))
+		return -EINVAL;
+	ret = bind_here(lock, &binding);
+	if (ret < 0)
+		return ret;
+	if (!ttl_ms && !flags && take_word(binding, &found))
+		return 0;
+	if (!(lock->flags & CHRING_LOCK_ANY_THREAD) && thread_holds(binding))
+		return -EDEADLK;
+	return acquire_by_kernel(binding, flags | CHRING_ACQUIRE_ASYNC,
+				 CHRING_DEADLINE_NONE, ttl_ms);
+}
+
+CHRING_EXPORT int chring_lock_finish(struct chring_lock *lock)
+{
+	struct chring_lock_finish request = { .size = sizeof(request) };
+	struct binding *binding = bound(lock);
+
+	if (!binding)
+		return -ENODATA;
+	if (ioctl(binding->fd, CHRING_IOC_FINISH, &request))
+		return -errno;
+	binding->told = request.token;
+	binding->dead_token = request.dead_token;
+	hold(binding, request.token, request.word);
+	return request.news;
+}
+
+CHRING_EXPORT int chring_lock_cancel(struct chring_lock *lock)
+{
+	const struct binding *binding = bound(lock);
+
+	if (!binding)
+		return -ENODATA;
+	return ioctl(binding->fd, CHRING_IOC_CANCEL) ? -errno : 0;
+}
+
 /* A holder that is dead is the kernel's to find: "busy" is its word, always. */
 CHRING_EXPORT int chring_lock_try(struct chring_lock *lock)
 {
@@ -825,6 +871,13 @@ CHRING_EXPORT const char *chring_lock_strerror(int err)
 		return "somebody holds the lock";
 	case ETIMEDOUT:
 		return "somebody held the lock for all that time";
+	case EINPROGRESS:
+	case EAGAIN:
+		return "the lock is waited for, and not acquired yet";
+	case EALREADY:
+		return "the lock is waited for already, or the handle is this process's";
+	case ENODATA:
+		return "the lock is not waited for";
 	case EDEADLK:
 		return "this thread holds the lock already";
 	case ESTALE:
