@@ -316,6 +316,30 @@ TEST_F(lock_faults, acquire_with_a_lease)
 	EXPECT_EQ(0, release(&self->handle, got.token));
 }
 
+TEST_F(lock_faults, ask_without_waiting)
+{
+	const uint32_t flags = CHRING_ACQUIRE_ASYNC;
+	struct chring_lock_acquire held, got;
+	struct handle other;
+
+	ASSERT_EQ(0, open_lock(&other, "there", 0, 0));
+	ASSERT_EQ(0, acquire(&other, CHRING_ACQUIRE_TRY, 0, &held));
+	fail_from_now(self->fail_nth, 1);
+	EXPECT_EQ(-ENOMEM, acquire(&self->handle, flags, CHRING_DEADLINE_NONE,
+				   &got));
+	EXPECT_TRUE(has_failed(self->fail_nth));
+	EXPECT_EQ(0, waiters(&other));
+	EXPECT_EQ(-ENODATA, result(ioctl(self->handle.fd, CHRING_IOC_CANCEL)));
+	/* There is nothing else that could fail, then or later */
+	fail_from_now(self->fail_nth, 2);
+	EXPECT_EQ(-EINPROGRESS, acquire(&self->handle, flags,
+					CHRING_DEADLINE_NONE, &got));
+	EXPECT_EQ(0, release(&other, held.token));
+	EXPECT_EQ(0, result(ioctl(self->handle.fd, CHRING_IOC_CANCEL)));
+	EXPECT_FALSE(has_failed(self->fail_nth));
+	close(other.fd);
+}
+
 static int lock_new(struct session *session, const char *name, uint32_t ttl_ms,
 		    uint32_t slots)
 {

@@ -80,7 +80,10 @@ static const struct rule device_rule = {
 static const struct rule handle_rules[] = {
 	{ CHRING_IOC_ACQUIRE, sizeof(struct chring_lock_acquire),
 	  ERRORS(EFAULT, EINVAL, E2BIG, EACCES, ESTALE, EBUSY, ETIMEDOUT,
-		 EINTR, EDEADLK, EOVERFLOW, ENOMEM) },
+		 EINTR, EDEADLK, EOVERFLOW, ENOMEM, EINPROGRESS, EALREADY) },
+	{ CHRING_IOC_FINISH, sizeof(struct chring_lock_finish),
+	  ERRORS(EFAULT, EINVAL, E2BIG, ENODATA, EAGAIN, ESTALE, EOVERFLOW) },
+	{ CHRING_IOC_CANCEL, sizeof(uint32_t), ERRORS(ENODATA, ESTALE) },
 	{ CHRING_IOC_RELEASE, sizeof(struct chring_lock_release),
 	  ERRORS(EFAULT, EINVAL, E2BIG, ESTALE) },
 	{ CHRING_IOC_STAT, sizeof(struct chring_lock_stat),
@@ -234,6 +237,10 @@ static void fill(struct fuzz *fuzz, const struct rule *rule)
 				    CHRING_ACQUIRE_KILL);
 		acquire->deadline = below(fuzz, 2) ? now_ns() + 100000 :
 						     (int64_t)any_number(fuzz);
+		if (!below(fuzz, 4)) {
+			acquire->flags = CHRING_ACQUIRE_ASYNC;
+			acquire->deadline = CHRING_DEADLINE_NONE;
+		}
 	}
 }
 

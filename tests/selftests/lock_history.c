@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Locks under torture: processes and threads acquire and release one lock as
- * they please, wait for it, give up at a deadline or for a signal, and are
+ * they please, sleep or poll for it, give up at a deadline or for a signal, and are
  * killed wherever they are. What they did is then held against the rules
  * (history.h).
  *
@@ -11,6 +11,7 @@
  */
 #define _GNU_SOURCE		/* gettid, tgkill */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -60,6 +61,7 @@ struct seat {
 struct board {
 	int lease_ms;
 	int shared;
+	int async;
 	int calm;
 	int over;
 	struct seat seat[MAX_SEATS];
@@ -86,6 +88,7 @@ FIXTURE_VARIANT(torture)
 	int threads;		/* of each, which share a handle */
 	int lease_ms;		/* and some hold the lock for longer */
 	int shared;		/* so many of 8 acquisitions */
+	int async;		/* the same */
 	unsigned int slots;
 };
 
@@ -211,6 +214,39 @@ FIXTURE_VARIANT_ADD(torture, slots_16_processes)
 	.slots = 5,
 };
 
+FIXTURE_VARIANT_ADD(torture, adaptive_async_4_processes)
+{
+	.processes = 4,
+	.threads = 1,
+	.async = 4,
+};
+
+FIXTURE_VARIANT_ADD(torture, fifo_async_16_processes)
+{
+	.flags = CHRING_LOCK_FIFO,
+	.processes = 16,
+	.threads = 1,
+	.async = 5,
+};
+
+FIXTURE_VARIANT_ADD(torture, strict_async_shared_4_processes_of_2_threads)
+{
+	.flags = CHRING_LOCK_STRICT,
+	.processes = 4,
+	.threads = 2,
+	.shared = 4,
+	.async = 4,
+};
+
+FIXTURE_VARIANT_ADD(torture, slots_async_8_processes)
+{
+	.flags = CHRING_LOCK_FIFO,
+	.processes = 8,
+	.threads = 1,
+	.slots = 3,
+	.async = 6,
+};
+
 static void be_interrupted(int signal)
 {
 }
@@ -290,13 +326,39 @@ static int acquire_until(struct chring_lock *lock, bool is_shared,
 			   chring_lock_acquire_until(lock, deadline);
 }
 
+/*
+ * Asks, and polls until it is told; or cancels, at a deadline or for a signal. Where
+ * another thread asks by this handle, it is for that one.
+ */
+static int ask_until(struct chring_lock *lock, bool is_shared, int wait_ms)
+{
+	struct pollfd pollfd = {
+		.fd = chring_lock_fd(lock), .events = POLLIN,
+	};
+	int ret, reason;
+
+	ret = chring_lock_acquire_async(lock, 0,
+					is_shared ? CHRING_LOCK_SHARED : 0);
+	if (ret != -EINPROGRESS)
+		return ret == -EALREADY ? -EBUSY : ret;
+	ret = poll(&pollfd, 1, wait_ms);
+	if (ret == 1)
+		return chring_lock_finish(lock);
+	reason = ret ? -EINTR : -ETIMEDOUT;
+	ret = chring_lock_cancel(lock);
+	return ret ?: reason;
+}
+
 static int acquire_somehow(struct chring_lock *lock, unsigned int choice,
-			   struct operation *operation)
+			   bool is_async, struct operation *operation)
 {
 	bool is_shared = operation->is_shared;
 	struct timespec deadline;
 	long long ns;
 
+	if (is_async)
+		return ask_until(lock, is_shared, choice % 8 < 4 ?
+				 (int)(choice / 8 % 20) : -1);
 	switch (choice % 8) {
 	case 0:
 		operation->is_try = true;
@@ -340,10 +402,12 @@ static void acquire_and_release(const struct board *board,
 	struct operation *operation = begin(seat, OPERATION_ACQUIRE);
 	int lease_ms = board->lease_ms;
 	uint64_t token;
+	bool is_async;
 	int result;
 
 	operation->is_shared = (int)(rand_r(seed) % 8U) < board->shared;
-	result = acquire_somehow(lock, rand_r(seed), operation);
+	is_async = (int)(rand_r(seed) % 8U) < board->async;
+	result = acquire_somehow(lock, rand_r(seed), is_async, operation);
 	if (result >= 0) {
 		operation->token = chring_lock_token(lock);
 		operation->dead_token = chring_lock_dead_token(lock);
@@ -591,6 +655,7 @@ TEST_F_TIMEOUT(torture, leaves_a_history_without_fault, 600)
 
 	self->board->lease_ms = variant->lease_ms;
 	self->board->shared = variant->shared;
+	self->board->async = variant->async;
 	for (i = 0; i < variant->processes; i++)
 		start(self, i, variant->threads);
 	for (i = 1; i <= ROUNDS && calm; i++) {

@@ -153,6 +153,11 @@ static void *request_meanwhile(void *data)
 		if (!err)
 			handle_release(handle, got.token);
 		handle_release(handle, got.token + 1);
+		/* What is asked for goes to somebody, whatever the word is */
+		err = handle_ask(handle, CHRING_ACQUIRE_SELF, 0, &got);
+		if (!err)
+			handle_release(handle, got.token);
+		handle_cancel(handle);
 		err = handle_adopt(&own, &adopted);
 		REQUIRE(err == -EALREADY || err == -ESTALE);
 		REQUIRE(handle_poll(handle) >= 0);

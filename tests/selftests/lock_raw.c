@@ -102,6 +102,31 @@ int handle_try(const struct handle *handle,
 	return handle_acquire(handle, CHRING_ACQUIRE_TRY, 0, acquired);
 }
 
+/* Without waiting for it */
+int handle_ask(const struct handle *handle, unsigned int flags,
+	       uint32_t ttl_ms, struct chring_lock_acquire *acquired)
+{
+	*acquired = (struct chring_lock_acquire) {
+		.size = sizeof(*acquired),
+		.flags = flags | CHRING_ACQUIRE_ASYNC,
+		.deadline = CHRING_DEADLINE_NONE,
+		.ttl_ms = ttl_ms,
+	};
+	return request(handle->fd, CHRING_IOC_ACQUIRE, acquired);
+}
+
+int handle_finish(const struct handle *handle,
+		  struct chring_lock_finish *finished)
+{
+	*finished = (struct chring_lock_finish) { .size = sizeof(*finished) };
+	return request(handle->fd, CHRING_IOC_FINISH, finished);
+}
+
+int handle_cancel(const struct handle *handle)
+{
+	return request(handle->fd, CHRING_IOC_CANCEL, NULL);
+}
+
 int handle_release(const struct handle *handle, uint64_t token)
 {
 	struct chring_lock_release release = {
@@ -136,7 +161,9 @@ int handle_close(const struct handle *handle)
 
 int handle_poll(const struct handle *handle)
 {
-	struct pollfd pollfd = { .fd = handle->fd, .events = POLLPRI };
+	struct pollfd pollfd = {
+		.fd = handle->fd, .events = POLLIN | POLLPRI,
+	};
 
 	if (poll(&pollfd, 1, 0) < 0)
 		return -errno;

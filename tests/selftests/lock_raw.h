@@ -46,6 +46,11 @@ int handle_acquire(const struct handle *handle, unsigned int flags,
 		   long long deadline, struct chring_lock_acquire *acquired);
 int handle_try(const struct handle *handle,
 	       struct chring_lock_acquire *acquired);
+int handle_ask(const struct handle *handle, unsigned int flags,
+	       uint32_t ttl_ms, struct chring_lock_acquire *acquired);
+int handle_finish(const struct handle *handle,
+		  struct chring_lock_finish *finished);
+int handle_cancel(const struct handle *handle);
 int handle_release(const struct handle *handle, uint64_t token);
 int handle_stat(const struct handle *handle, struct chring_lock_stat *stat);
 int handle_adopt(struct handle *handle, struct chring_lock_adopt *adopted);

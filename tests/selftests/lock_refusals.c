@@ -88,6 +88,7 @@ static const struct request requests[] = {
 	{ CHRING_IOC_RELEASE, sizeof(struct chring_lock_release), 16, -ESTALE },
 	{ CHRING_IOC_STAT, sizeof(struct chring_lock_stat), 40, 0 },
 	{ CHRING_IOC_ADOPT, sizeof(struct chring_lock_adopt), 32, -EALREADY },
+	{ CHRING_IOC_FINISH, sizeof(struct chring_lock_finish), 40, -ENODATA },
 };
 
 #define END_OF_REQUESTS (requests + ARRAY_SIZE(requests))
@@ -212,6 +213,7 @@ TEST_F(refused, answers_that_cannot_be_given)
 TEST_F(refused, flags_that_are_unknown)
 {
 	struct chring_lock_consistent mend = { .size = sizeof(mend) };
+	struct chring_lock_finish finish = { .size = sizeof(finish) };
 	struct chring_lock_release release_it = { .size = sizeof(release_it) };
 	struct chring_lock_adopt adopt_it = { .size = sizeof(adopt_it) };
 	struct chring_lock_acquire got;
@@ -221,7 +223,8 @@ TEST_F(refused, flags_that_are_unknown)
 	for (flag = 1; flag; flag <<= 1) {
 		if (flag & ~(CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_SELF |
 			     CHRING_ACQUIRE_EAGER | CHRING_ACQUIRE_SIGNAL |
-			     CHRING_ACQUIRE_KILL | CHRING_ACQUIRE_SHARED))
+			     CHRING_ACQUIRE_KILL | CHRING_ACQUIRE_SHARED |
+			     CHRING_ACQUIRE_ASYNC))
 			EXPECT_EQ(-EINVAL, acquire(&self->other, flag, 0,
 						   &got));
 		release_it.flags = flag;
@@ -229,6 +232,9 @@ TEST_F(refused, flags_that_are_unknown)
 		EXPECT_EQ(-EINVAL, result(ioctl(self->held.fd,
 						CHRING_IOC_RELEASE,
 						&release_it)));
+		finish.flags = flag;
+		EXPECT_EQ(-EINVAL, result(ioctl(self->other.fd,
+						CHRING_IOC_FINISH, &finish)));
 		mend.flags = flag;
 		mend.token = self->got.token;
 		EXPECT_EQ(-EINVAL, result(ioctl(self->held.fd,
@@ -265,6 +271,25 @@ static int open_named(int device, const void *name, uint32_t length)
 		return fd;
 	close(fd);
 	return 0;
+}
+
+TEST_F(refused, requests_that_do_not_wait_and_yet_are_to_end)
+{
+	const uint32_t flags = CHRING_ACQUIRE_ASYNC;
+	struct chring_lock_acquire got;
+
+	EXPECT_EQ(-EINVAL, acquire(&self->other, flags, 0, &got));
+	EXPECT_EQ(-EINVAL, acquire(&self->other, flags, -1, &got));
+	EXPECT_EQ(-EINVAL, acquire(&self->other, flags, INT64_MAX - 1, &got));
+	EXPECT_EQ(-EINVAL, acquire(&self->other, flags | CHRING_ACQUIRE_TRY,
+				   CHRING_DEADLINE_NONE, &got));
+	EXPECT_EQ(-EDEADLK, acquire(&self->held, flags, CHRING_DEADLINE_NONE,
+				    &got));
+	EXPECT_EQ(-ENODATA, result(ioctl(self->held.fd, CHRING_IOC_CANCEL)));
+	EXPECT_EQ(-ENODATA, result(ioctl(self->other.fd, CHRING_IOC_CANCEL)));
+	EXPECT_EQ(-ENOTTY, result(ioctl(self->device, CHRING_IOC_FINISH)));
+	EXPECT_EQ(-ENOTTY, result(ioctl(self->device, CHRING_IOC_CANCEL)));
+	EXPECT_UNCHANGED();
 }
 
 TEST_F(refused, names_that_are_none)

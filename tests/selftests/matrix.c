@@ -170,6 +170,8 @@ static int acquire_device(struct world *world, const struct row *row);
 static int acquire_handle(struct world *world, const struct row *row);
 static int release_handle(struct world *world, const struct row *row);
 static int consistent_handle(struct world *world, const struct row *row);
+static int finish_handle(struct world *world, const struct row *row);
+static int cancel_handle(struct world *world, const struct row *row);
 static int stat_handle(struct world *world, const struct row *row);
 static int map_handle(struct world *world, const struct row *row);
 static int close_handle(struct world *world, const struct row *row);
@@ -268,21 +270,30 @@ static const struct row rows[] = {
 	{ "STAT, mode 0604",		{ 0, 0, 0, 0, 0, 0 }, READS,
 	  .try = stat_device, .name = "readable" },
 	{ "ACQUIRE, mode 0604",		{ 0, A, 0, A, A, A }, CHANGES,
-	  .try = acquire_device, .name = "readable" },
+	  .try = acquire_device, .name = "readable",
+	  .value = CHRING_ACQUIRE_TRY },
 	{ "ACQUIRE, mode 0602",		{ 0, 0, 0, 0, 0, 0 }, CHANGES,
-	  .try = acquire_device, .name = "writable" },
+	  .try = acquire_device, .name = "writable",
+	  .value = CHRING_ACQUIRE_TRY },
 	{ "ACQUIRE, shared, mode 0604",	{ 0, A, 0, A, A, A }, CHANGES,
 	  .try = acquire_device, .name = "readable",
-	  .value = CHRING_ACQUIRE_SHARED },
+	  .value = CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_SHARED },
 	{ "ACQUIRE, shared, mode 0602",	{ 0, 0, 0, 0, 0, 0 }, CHANGES,
 	  .try = acquire_device, .name = "writable",
-	  .value = CHRING_ACQUIRE_SHARED },
+	  .value = CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_SHARED },
+	{ "ACQUIRE, ASYNC, mode 0604",	{ 0, A, 0, A, A, A }, CHANGES,
+	  .try = acquire_device, .name = "readable",
+	  .value = CHRING_ACQUIRE_ASYNC },
 	{ "ACQUIRE, another's handle",	{ S, S, S, S, S, S }, CHANGES,
 	  .try = acquire_handle },
 	{ "RELEASE, another's handle",	{ S, S, S, S, S, S }, CHANGES,
 	  .try = release_handle },
 	{ "CONSISTENT, another's handle", { S, S, S, S, S, S }, CHANGES,
 	  .try = consistent_handle },
+	{ "FINISH, another's handle",	{ S, S, S, S, S, S }, CHANGES,
+	  .try = finish_handle },
+	{ "CANCEL, another's handle",	{ S, S, S, S, S, S }, CHANGES,
+	  .try = cancel_handle },
 	{ "STAT, another's handle",	{ S, S, S, S, S, S }, READS,
 	  .try = stat_handle },
 	{ "mmap, another's handle",	{ S, S, S, S, S, S }, READS,
@@ -460,8 +471,7 @@ static int acquire_device(struct world *world, const struct row *row)
 	int err;
 
 	err = open_lock(&handle, row->name, 0, 0);
-	return err ?: acquire(&handle, CHRING_ACQUIRE_TRY | row->value, 0,
-			      &got);
+	return err ?: acquire(&handle, row->value, CHRING_DEADLINE_NONE, &got);
 }
 
 static int acquire_handle(struct world *world, const struct row *row)
@@ -484,6 +494,18 @@ static int consistent_handle(struct world *world, const struct row *row)
 	};
 
 	return result(ioctl(world->handle.fd, CHRING_IOC_CONSISTENT, &arg));
+}
+
+static int finish_handle(struct world *world, const struct row *row)
+{
+	struct chring_lock_finish arg = { .size = sizeof(arg) };
+
+	return result(ioctl(world->handle.fd, CHRING_IOC_FINISH, &arg));
+}
+
+static int cancel_handle(struct world *world, const struct row *row)
+{
+	return result(ioctl(world->handle.fd, CHRING_IOC_CANCEL));
 }
 
 static int stat_handle(struct world *world, const struct row *row)
