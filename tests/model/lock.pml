@@ -16,6 +16,8 @@
  *	READERS		threads that share the lock; the others have it alone
  *	SLOTS		all threads are of those, and two at a time have the lock
  *	KEEPS		threads that share it, and never let it go
+ *	ASKS		threads that do not sleep for the lock: they ask, and poll until
+ *			they are granted it, or else cancel, as they may with LEAVES
  *	TWINS		threads 1 and 2 are of one process, and share a handle
  *	BREAKS		the lock is broken once, at any time
  *	STICKY		news is told until a holder has put things right, which each
@@ -51,9 +53,13 @@
 #ifndef READERS
 #define READERS 0
 #endif
+#ifndef ASKS
+#define ASKS 0
+#endif
 #define IS(threads) ((threads) >> (_pid - 1) & 1)
 #define BIT(thread) (1 << ((thread) - 1))
 #define READS(thread) (((READERS) & BIT(thread)) > 0)
+#define ASKED(thread) (((ASKS) & BIT(thread)) > 0)
 #ifdef TWINS
 #define ID(thread) ((thread) == 2 -> 1 : (thread))
 #else
@@ -100,6 +106,7 @@ byte more;				/* the next waiter fits as well */
 byte news;				/* dead token + 1, or 0 */
 byte lease;				/* whose clock runs: token + 1, or 0 */
 bool granted[THREADS];
+byte untold[THREADS];			/* news of a grant that nobody collected */
 byte chance[THREADS];			/* of a waiter, to get it as others do */
 
 /* The scheduler's, and a waiter's frame on its stack */
@@ -253,6 +260,10 @@ inline take(thread)
 	fi;
 	truth_take(thread, seen);
 	assert(news == truth_news);	/* told, once, and only if true */
+	if
+	:: ASKED(thread) -> untold[thread] = news
+	:: else
+	fi;
 #ifndef STICKY
 	consistent()
 #endif
@@ -267,9 +278,11 @@ inline take(thread)
 #define IS_EARLY(waiter) (ADAPTIVE && !news)
 #else
 #define IS_DUE(waiter) \
-	(!ADAPTIVE || news || READS(waiter) || chance[waiter] >= TRIED)
+	(!ADAPTIVE || news || READS(waiter) || ASKED(waiter) || \
+	 chance[waiter] >= TRIED)
 #define IS_EARLY(waiter) \
-	(ADAPTIVE && !news && !READS(waiter) && chance[waiter] != OVERDUE)
+	(ADAPTIVE && !news && !READS(waiter) && !ASKED(waiter) && \
+	 chance[waiter] != OVERDUE)
 #endif
 
 #ifdef SLOTS
@@ -373,6 +386,25 @@ inline acquired(e, s)
 		s = truth_token[_pid] % (SEQMAX + 1);
 #endif
 	}
+}
+
+/* What was granted and not collected is as if it never had been */
+inline give_back(thread)
+{
+	if
+	:: holder == ID(thread) -> clear()
+	:: share[thread] -> drop_share(thread)
+	:: else -> assert(truth_lost[thread]); untold[thread] = 0
+	fi;
+	if
+#ifndef BUG_UNTOLD
+	:: untold[thread] && !news ->
+		news = untold[thread]; truth_news = news
+#else
+	:: untold[thread] && !news -> truth_news = untold[thread]
+#endif
+	:: else
+	fi
 }
 
 #define MAY_DIE if :: IS(DIES) -> goto dead :: true fi
@@ -506,8 +538,9 @@ slow:
 		:: else
 		fi;
 		if
-		:: running[_pid]
-		:: IS(DIES | LEAVES) -> goto give_up
+		:: ASKED(_pid) -> goto asked
+		:: !ASKED(_pid) && running[_pid]
+		:: !ASKED(_pid) && IS(DIES | LEAVES) -> goto give_up
 #if defined(WIPES) && !defined(BUG_NO_SLICES)
 		:: true			/* LOOK_AGAIN has passed */
 #endif
@@ -571,6 +604,41 @@ end:		false
 	wake_up(next);
 released:
 	atomic { e = 0; s = 0; goto again }
+
+/* CHRING_IOC_FINISH, or CHRING_IOC_CANCEL, which death is as well */
+asked:
+	if
+	:: granted[_pid]
+	:: IS(DIES | LEAVES) -> goto cancel
+	fi;
+	LOCK_AND_FREEZE
+		got = holder == ID(_pid) || share[_pid];
+		assert(got || truth_lost[_pid])
+	THAW_AND_UNLOCK
+	if
+	:: got -> acquired(e, s); untold[_pid] = 0; goto critical
+	:: else -> goto over
+	fi;
+cancel:
+	LOCK_AND_FREEZE
+		if
+		:: granted[_pid] -> give_back(_pid)
+		:: else -> dequeue(_pid); truth_queue ?? eval(_pid)
+		fi;
+#ifndef BUG_CANCEL_KEEPS
+		pass_on(next, more)
+#endif
+	THAW_AND_UNLOCK
+	wake_all(next, more);
+over:
+	atomic {
+		granted[_pid] = false; frame[_pid] = false;
+		running[_pid] = true; untold[_pid] = 0; waits[_pid] = false;
+		if
+		:: IS(DIES) -> goto done
+		:: !IS(DIES) -> goto again
+		fi
+	}
 
 /* A time-out or a signal, which may be a deadly one */
 give_up:

@@ -330,10 +330,11 @@ TEST_F(lock_faults, ask_without_waiting)
 	EXPECT_TRUE(has_failed(self->fail_nth));
 	EXPECT_EQ(0, waiters(&other));
 	EXPECT_EQ(-ENODATA, result(ioctl(self->handle.fd, CHRING_IOC_CANCEL)));
-	/* There is nothing else that could fail, then or later */
-	fail_from_now(self->fail_nth, 2);
 	EXPECT_EQ(-EINPROGRESS, acquire(&self->handle, flags,
 					CHRING_DEADLINE_NONE, &got));
+	EXPECT_EQ(1, waiters(&other));
+	/* From then on nothing is allocated */
+	fail_from_now(self->fail_nth, 1);
 	EXPECT_EQ(0, release(&other, held.token));
 	EXPECT_EQ(0, result(ioctl(self->handle.fd, CHRING_IOC_CANCEL)));
 	EXPECT_FALSE(has_failed(self->fail_nth));
