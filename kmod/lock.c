@@ -4,17 +4,22 @@
  */
 
 #include <linux/hrtimer.h>
+#include <linux/jiffies.h>
 #include <linux/moduleparam.h>
+#include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/slab.h>
 
 #include "lock.h"
+#include "lock_deadlock.h"
 #include "lock_holder.h"
 #include "lock_lease.h"
 #include "lock_queue.h"
 #include "lock_word.h"
+#include "lockspace.h"
 #include "owner.h"
 
 /*
@@ -159,7 +164,7 @@ static bool may_take(struct chring_lock *lock,
 static bool is_deadlock(const struct chring_handle *handle, u32 flags)
 {
 	return (chring_holder_token_locked(handle) || handle->async) &&
-	       !(flags & CHRING_ACQUIRE_SELF) &&
+	       !(flags & (CHRING_ACQUIRE_SELF | CHRING_ACQUIRE_DETECT)) &&
 	       thread_group_empty(current);
 }
 
@@ -256,10 +261,33 @@ unsigned long chring_lock_look_again(void)
 	return msecs_to_jiffies(max(READ_ONCE(look_again_ms), 1U));
 }
 
-/* Returns false where the deadline has passed. */
-static bool sleep_until(const struct chring_lock *lock, ktime_t deadline)
+/*
+ * Ends the wait of the current thread if its process is in a cycle by it. That is
+ * looked for by one at a time, who has left the queue before the next one looks.
+ */
+static int detect(struct chring_waiter *waiter)
 {
-	bool looks = !(READ_ONCE(lock->flags) & CHRING_LOCK_STRICT);
+	struct chring_lockspace *space = waiter->handle->lock->space;
+	struct chring_deadlock *deadlock = NULL;
+	int status;
+
+	if (!chring_deadlock_can_be(waiter))
+		return 0;
+	mutex_lock(&space->lock);
+	status = chring_deadlock_find_locked(waiter, &deadlock);
+	if (status)
+		status = give_up(waiter, status);
+	mutex_unlock(&space->lock);
+	if (status == -EDEADLK)
+		waiter->grant->deadlock = deadlock;
+	else
+		kfree(deadlock);
+	return status;
+}
+
+/* Returns false where the deadline has passed. */
+static bool sleep_until(bool looks, ktime_t deadline)
+{
 	unsigned long look_again = chring_lock_look_again();
 	ktime_t next;
 
@@ -279,6 +307,10 @@ static bool sleep_until(const struct chring_lock *lock, ktime_t deadline)
 /* Sleeps until the lock is there to be taken. Returns as look(). */
 static int wait(struct chring_waiter *waiter, u32 flags, ktime_t deadline)
 {
+	bool looks = flags & CHRING_ACQUIRE_DETECT ||
+		     !(READ_ONCE(waiter->handle->lock->flags) &
+		       CHRING_LOCK_STRICT);
+	unsigned long detect_at = jiffies;
 	bool in_time = true;
 	int status;
 
@@ -296,7 +328,15 @@ static int wait(struct chring_waiter *waiter, u32 flags, ktime_t deadline)
 			status = give_up(waiter, -ETIMEDOUT);
 			break;
 		}
-		in_time = sleep_until(waiter->handle->lock, deadline);
+		/* Another one may close a cycle later, and not look for it */
+		if (flags & CHRING_ACQUIRE_DETECT &&
+		    time_after_eq(jiffies, detect_at)) {
+			__set_current_state(TASK_RUNNING);
+			status = detect(waiter);
+			detect_at = jiffies + chring_lock_look_again();
+			continue;
+		}
+		in_time = sleep_until(looks, deadline);
 		status = chring_queue_status(waiter);
 	} while (!status);
 	__set_current_state(TASK_RUNNING);
@@ -339,7 +379,8 @@ int chring_lock_prepare(struct chring_handle *handle, u32 flags, u32 ttl_ms,
  * Context: may sleep; takes the lock's lock.
  * Return: 0; what chring_lock_prepare() says; -ESTALE where the handle is not the
  * current process's, or is so no longer; -EBUSY; -ETIMEDOUT; -EDEADLK;
- * -ERESTARTSYS; -EOVERFLOW where there are no more tokens.
+ * -ERESTARTSYS; -EOVERFLOW where there are no more tokens; -ENOMEM with
+ * CHRING_ACQUIRE_DETECT.
  */
 int chring_lock_acquire(struct chring_handle *handle, u32 flags, u32 ttl_ms,
 			ktime_t deadline, struct chring_grant *grant)

@@ -14,6 +14,7 @@
 #include <uapi/linux/chring_lock.h>
 
 struct chring_async;
+struct chring_deadlock;
 struct chring_lease;
 struct chring_lock_map;
 struct chring_lockspace;
@@ -171,6 +172,8 @@ struct chring_handle {
  *	lock at once
  * @dead_token: of the last holder, where there is @news
  * @news: CHRING_NEWS_...
+ * @deadlock: why it was refused, where it asked for CHRING_ACQUIRE_DETECT and that
+ *	is -EDEADLK: to be freed
  */
 struct chring_grant {
 	u32 ttl_ms;
@@ -179,11 +182,15 @@ struct chring_grant {
 	u64 word;
 	u64 dead_token;
 	u32 news;
+	struct chring_deadlock *deadlock;
 };
 
 /**
  * struct chring_waiter - an acquisition under way
  * @node: in the lock's waiters, or empty; protected by the lock's lock
+ * @waits: in its owner's waits, while it is in the lock's waiters
+ * @owner: the process whose thread sleeps; its handle keeps it
+ * @id: which of the owner's waits it is
  * @handle: for whom
  * @task: who waits; NULL where nobody sleeps for it, as it is asynchronous
  * @grant: to be filled in
@@ -194,6 +201,9 @@ struct chring_grant {
  */
 struct chring_waiter {
 	struct list_head node;
+	struct list_head waits;
+	struct chring_owner *owner;
+	u64 id;
 	struct chring_handle *handle;
 	struct task_struct *task;
 	struct chring_grant *grant;

@@ -50,6 +50,7 @@
 #include "lock_queue.h"
 #include "lock_word.h"
 #include "notify.h"
+#include "owner.h"
 
 static unsigned int handoff_us = 1000;
 module_param(handoff_us, uint, 0644);
@@ -141,6 +142,10 @@ void chring_queue_add_locked(struct chring_lock *lock,
 {
 	lockdep_assert_held(&lock->lock);
 	waiter->since = KTIME_MAX;
+	if (waiter->task) {
+		waiter->owner = waiter->handle->owner;
+		waiter->id = chring_owner_wait(waiter->owner, &waiter->waits);
+	}
 	list_add_tail(&waiter->node, &lock->waiters);
 	lock->nr_waiters++;
 }
@@ -171,6 +176,9 @@ void chring_queue_remove_locked(struct chring_lock *lock,
 		return;
 	list_del_init(&waiter->node);
 	lock->nr_waiters--;
+	/* Whoever has disowned the handle keeps its owner until this is done */
+	if (waiter->owner)
+		chring_owner_wait_no_more(waiter->owner, &waiter->waits);
 }
 
 /**

@@ -13,6 +13,7 @@
 #include <linux/nsproxy.h>
 #include <linux/overflow.h>
 #include <linux/poll.h>
+#include <linux/slab.h>
 #include <linux/time_namespace.h>
 #include <linux/uaccess.h>
 #include <uapi/linux/chring_lock.h>
@@ -21,11 +22,13 @@
 #include "handle.h"
 #include "lock.h"
 #include "lock_async.h"
+#include "lock_deadlock.h"
 #include "lockdev.h"
 #include "lockspace.h"
 
 /* As they were in the first version; the others are as large as they are here. */
 #define FIRST_OPEN	offsetofend(struct chring_lock_open, lock_flags)
+#define FIRST_ACQUIRE	offsetofend(struct chring_lock_acquire, ttl_ms)
 #define FIRST_STAT	offsetofend(struct chring_lock_stat, lock_flags)
 
 /* An argument of a size of its own. */
@@ -80,37 +83,77 @@ static ktime_t host_deadline(s64 deadline)
 	return max(host, 0);
 }
 
+/* Tells of a deadlock, as much as there is room for. */
+static int put_steps(struct chring_lock_acquire __user *user,
+		     const struct chring_lock_acquire *arg,
+		     const struct chring_deadlock *deadlock)
+{
+	void __user *step = u64_to_user_ptr(arg->steps);
+	unsigned int i;
+
+	if (!arg->steps)
+		return 0;
+	for (i = 0; i < min(arg->nr_steps, deadlock->nr); i++) {
+		if (copy_to_user(step, &deadlock->steps[i],
+				 sizeof(deadlock->steps[i])))
+			return -EFAULT;
+		step += arg->step_size;
+	}
+	return put_user(deadlock->nr, &user->nr_steps);
+}
+
+static noinline int refuse_deadlock(void __user *user,
+				    const struct chring_lock_acquire *arg,
+				    struct chring_deadlock *deadlock)
+{
+	int err = put_steps(user, arg, deadlock);
+
+	kfree(deadlock);
+	return err ?: -EDEADLK;
+}
+
+/* A step larger than ours would have something in it that we do not fill in */
+static bool is_step_size(const struct chring_lock_acquire *arg)
+{
+	return !arg->steps || arg->step_size == sizeof(struct chring_lock_step);
+}
+
 static long handle_acquire(struct chring_handle *handle, void __user *user)
 {
 	struct chring_lock_acquire arg;
 	struct chring_grant grant;
 	int err;
 
-	err = get_arg(&arg, sizeof(arg), sizeof(arg), user);
+	err = get_arg(&arg, sizeof(arg), FIRST_ACQUIRE, user);
 	if (err < 0)
 		return err;
 	if (arg.flags & ~(CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_SELF |
 			  CHRING_ACQUIRE_EAGER | CHRING_ACQUIRE_SIGNAL |
 			  CHRING_ACQUIRE_KILL | CHRING_ACQUIRE_SHARED |
-			  CHRING_ACQUIRE_ASYNC) ||
+			  CHRING_ACQUIRE_ASYNC | CHRING_ACQUIRE_DETECT) ||
 	    arg.deadline < 0)
+		return -EINVAL;
+	if (arg.flags & CHRING_ACQUIRE_DETECT && !is_step_size(&arg))
 		return -EINVAL;
 	if (!(arg.flags & CHRING_ACQUIRE_ASYNC))
 		err = chring_lock_acquire(handle, arg.flags, arg.ttl_ms,
 					  host_deadline(arg.deadline), &grant);
-	else if (arg.flags & CHRING_ACQUIRE_TRY ||
+	else if (arg.flags & (CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_DETECT) ||
 		 arg.deadline != CHRING_DEADLINE_NONE)
 		err = -EINVAL;
 	else
 		err = chring_async_acquire(handle, arg.flags, arg.ttl_ms,
 					   &grant);
+	if (err == -EDEADLK && arg.flags & CHRING_ACQUIRE_DETECT)
+		return refuse_deadlock(user, &arg, grant.deadlock);
 	if (err)
 		return err;
 	arg.token = grant.token;
 	arg.word = grant.word;
 	arg.dead_token = grant.dead_token;
 	arg.news = grant.news;
-	err = put_arg(user, &arg, sizeof(arg));
+	/* What came after is of refusals */
+	err = put_arg(user, &arg, FIRST_ACQUIRE);
 	if (err)
 		chring_lock_give_back(handle, &grant);
 	return err;

@@ -21,7 +21,8 @@ static int __init chring_init(void)
 {
 	int err;
 
-	if (!chring_selftest_ring() || !chring_selftest_balance())
+	if (!chring_selftest_ring() || !chring_selftest_balance() ||
+	    !chring_selftest_knot())
 		return -ENOTRECOVERABLE;
 
 	err = chring_selfcheck();

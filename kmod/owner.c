@@ -95,6 +95,7 @@ static struct chring_owner *owner_alloc(struct mm_struct *mm)
 	refcount_set(&owner->refs, 1);
 	spin_lock_init(&owner->lock);
 	INIT_LIST_HEAD(&owner->handles);
+	INIT_LIST_HEAD(&owner->waits);
 	INIT_WORK(&owner->end, end_work);
 	err = mmu_interval_notifier_insert(&owner->notifier, mm,
 					   ULONG_MAX - PAGE_SIZE + 1, PAGE_SIZE,
@@ -145,6 +146,17 @@ struct chring_owner *chring_owner_get_current(void)
 }
 
 /**
+ * chring_owner_get - take another reference
+ * @owner: the owner; it has one
+ *
+ * Context: any.
+ */
+void chring_owner_get(struct chring_owner *owner)
+{
+	refcount_inc(&owner->refs);
+}
+
+/**
  * chring_owner_put - drop a reference
  * @owner: the owner
  *
@@ -182,6 +194,57 @@ void chring_owner_remove(struct chring_owner *owner, struct list_head *handle)
 	spin_lock(&owner->lock);
 	list_del_init(handle);
 	spin_unlock(&owner->lock);
+}
+
+/**
+ * chring_owner_wait - a thread of an owner's waits for a lock
+ * @owner: the owner, current; it has a reference as long as the wait lasts
+ * @wait: the wait's link
+ *
+ * Context: atomic; takes the owner's lock.
+ * Return: a number that no other wait of the owner's has.
+ */
+u64 chring_owner_wait(struct chring_owner *owner, struct list_head *wait)
+{
+	u64 id;
+
+	spin_lock(&owner->lock);
+	list_add_tail(wait, &owner->waits);
+	owner->nr_waits++;
+	id = ++owner->last_wait;
+	spin_unlock(&owner->lock);
+	return id;
+}
+
+/**
+ * chring_owner_wait_no_more - the reverse
+ * @owner: the owner
+ * @wait: the wait's link
+ *
+ * Context: atomic; takes the owner's lock.
+ */
+void chring_owner_wait_no_more(struct chring_owner *owner,
+			       struct list_head *wait)
+{
+	spin_lock(&owner->lock);
+	list_del(wait);
+	owner->nr_waits--;
+	spin_unlock(&owner->lock);
+}
+
+/**
+ * chring_owner_is_stuck_locked - does all that could run in an address space wait?
+ * @owner: caller holds its lock
+ *
+ * Threads, and whatever else shares the address space, are counted as its users. So
+ * is who looks at it from outside, /proc for one, for that time: then this says no.
+ */
+bool chring_owner_is_stuck_locked(const struct chring_owner *owner)
+{
+	lockdep_assert_held(&owner->lock);
+	/* A thread that is new was counted before the one that made it waits */
+	return owner->nr_waits && !chring_owner_is_dead(owner) &&
+	       owner->nr_waits == atomic_read(&owner->notifier.mm->mm_users);
 }
 
 /**

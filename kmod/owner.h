@@ -16,8 +16,11 @@ struct pid;
  * @notifier: tells of its death, and has the address space
  * @node: in the hash of all owners
  * @refs: one of each handle, one of the death that is being dealt with
- * @lock: protects @handles
+ * @lock: protects @handles, @waits, and what is counted of these
  * @handles: what is to be told of the death
+ * @waits: of its threads, for locks: &struct chring_waiter
+ * @nr_waits: length of @waits
+ * @last_wait: id of the latest of them
  * @dead: nothing runs in it any more
  * @tgid: the process that it was first seen in
  * @end: work: give it up, which waits for the callback
@@ -26,8 +29,11 @@ struct chring_owner {
 	struct mmu_interval_notifier notifier;
 	struct hlist_node node;
 	refcount_t refs;
-	spinlock_t lock; /* protects the list of handles */
+	spinlock_t lock; /* protects the lists of handles and of waits */
 	struct list_head handles;
+	struct list_head waits;
+	unsigned int nr_waits;
+	u64 last_wait;
 	bool dead;
 	struct pid *tgid;
 	struct work_struct end;
@@ -44,7 +50,13 @@ static inline bool chring_owner_is_dead(const struct chring_owner *owner)
 	return READ_ONCE(owner->dead);
 }
 
+bool chring_owner_is_stuck_locked(const struct chring_owner *owner);
+u64 chring_owner_wait(struct chring_owner *owner, struct list_head *wait);
+void chring_owner_wait_no_more(struct chring_owner *owner,
+			       struct list_head *wait);
+
 struct chring_owner *chring_owner_get_current(void);
+void chring_owner_get(struct chring_owner *owner);
 void chring_owner_put(struct chring_owner *owner);
 void chring_owner_add(struct chring_owner *owner, struct list_head *handle);
 void chring_owner_remove(struct chring_owner *owner, struct list_head *handle);

@@ -8,6 +8,7 @@
 #ifdef DEBUG
 bool chring_selftest_ring(void);
 bool chring_selftest_balance(void);
+bool chring_selftest_knot(void);
 bool chring_selftest_lock(void);
 #else
 static inline bool chring_selftest_ring(void)
@@ -16,6 +17,11 @@ static inline bool chring_selftest_ring(void)
 }
 
 static inline bool chring_selftest_balance(void)
+{
+	return true;
+}
+
+static inline bool chring_selftest_knot(void)
 {
 	return true;
 }

@@ -1314,6 +1314,78 @@ int chring_lock_acquire_leased(struct chring_lock *lock, uint32_t ttl_ms,
 int chring_lock_acquire_shared(struct chring_lock *lock,
 			       const struct timespec *deadline);
 
+/* In a cycle of processes: it does not hold the lock, but is to have it before. */
+#define CHRING_STEP_QUEUED	0x1U
+
+/**
+ * struct chring_deadlock_step - a process in a cycle of those who wait
+ * @token: of its acquisition; 0 where it is not to be known
+ * @pid: of the process, as this one sees it; 0 where it does not, or is not to know
+ * @flags: CHRING_STEP_QUEUED
+ * @name: the lock that it holds, and that the process before it waits for; empty
+ *	where this process may not read that lock, nor holds it, nor waits for it
+ */
+struct chring_deadlock_step {
+	uint64_t token;
+	int32_t pid;
+	uint32_t flags;
+	char name[CHRING_NAME_MAX + 1];
+};
+
+/* No cycle that is found is longer. */
+#define CHRING_DEADLOCK_MAX 64
+
+/**
+ * struct chring_deadlock - processes that would wait for each other, for ever
+ * @nr: how many they are
+ * @steps: this process, with the lock that the last one waits for; then the one
+ *	that it waits for itself, and so on
+ */
+struct chring_deadlock {
+	uint32_t nr;
+	struct chring_deadlock_step steps[CHRING_DEADLOCK_MAX];
+};
+
+/**
+ * chring_lock_acquire_detect - acquire a lock, but do not wait in a cycle
+ * @lock: the handle
+ * @flags: CHRING_LOCK_SHARED for what chring_lock_acquire_shared() does, or 0
+ * @deadline: as of chring_lock_acquire_until()
+ * @deadlock: set to the cycle where this is -EDEADLK; or NULL
+ *
+ * -EDEADLK where processes would wait for each other, one for a lock that the next
+ * one holds, and this is one of them. It is refused the lock, and keeps what it
+ * holds: it is to release that, and to begin anew. Of several that ask for it one is
+ * refused, which is enough for all to go on; those that do not ask for it are never.
+ *
+ * A process is taken to wait only if each of its threads waits for a lock here, in
+ * the kernel: any other could release something. So a cycle through pipes, child
+ * processes or other kinds of locks is not found, nor one through a process that has
+ * a thread that does something else, or sleeps. That some of those who wait have a
+ * deadline, or a lease that will end, does not count: they are found all the same.
+ *
+ * Where nobody contends it costs no more than chring_lock_acquire(); a wait costs a
+ * look at who waits for whom, and another every 250 ms.
+ *
+ * Return: as chring_lock_acquire_until(); -EINVAL for other flags, and for
+ * CHRING_LOCK_SHARED of a lock that has slots; -ENOMEM.
+ */
+int chring_lock_acquire_detect(struct chring_lock *lock, unsigned int flags,
+			       const struct timespec *deadline,
+			       struct chring_deadlock *deadlock);
+
+/**
+ * chring_deadlock_text - put a cycle in words
+ * @deadlock: the cycle
+ * @text: written to: such as "pid 812 holds a, waits for b; pid 813 holds b, waits
+ *	for a"; always terminated if there is room for anything
+ * @size: room in @text
+ *
+ * Return: its length, which may be more than there was room for.
+ */
+size_t chring_deadlock_text(const struct chring_deadlock *deadlock, char *text,
+			    size_t size);
+
 /**
  * chring_lock_try_shared - share a lock that nobody holds alone, or waits for
  * @lock: the handle

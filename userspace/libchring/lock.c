@@ -602,6 +602,17 @@ static bool spin(struct binding *binding)
 	return false;
 }
 
+static int acquire_as_asked(struct binding *binding,
+			    struct chring_lock_acquire *request)
+{
+	if (ioctl(binding->fd, CHRING_IOC_ACQUIRE, request))
+		return -errno;
+	binding->told = request->token;
+	binding->dead_token = request->dead_token;
+	hold(binding, request->token, request->word);
+	return request->news;
+}
+
 static int acquire_by_kernel(struct binding *binding, unsigned int flags,
 			     int64_t deadline, uint32_t ttl_ms)
 {
@@ -612,12 +623,14 @@ static int acquire_by_kernel(struct binding *binding, unsigned int flags,
 		.ttl_ms		= ttl_ms,
 	};
 
-	if (ioctl(binding->fd, CHRING_IOC_ACQUIRE, &request))
-		return -errno;
-	binding->told = request.token;
-	binding->dead_token = request.dead_token;
-	hold(binding, request.token, request.word);
-	return request.news;
+	return acquire_as_asked(binding, &request);
+}
+
+/* It would wait for itself. */
+static bool is_deadlock(const struct chring_lock *lock,
+			const struct binding *binding)
+{
+	return !(lock->flags & CHRING_LOCK_ANY_THREAD) && thread_holds(binding);
 }
 
 static __attribute__((noinline)) int
@@ -631,7 +644,7 @@ acquire_slowly(struct chring_lock *lock, int64_t deadline)
 		return ret;
 	if (spin(binding))
 		return 0;
-	if (!(lock->flags & CHRING_LOCK_ANY_THREAD) && thread_holds(binding))
+	if (is_deadlock(lock, binding))
 		return -EDEADLK;
 	return acquire_by_kernel(binding, 0, deadline, 0);
 }
@@ -692,9 +705,56 @@ CHRING_EXPORT int chring_lock_acquire_leased(struct chring_lock *lock,
 	ret = bind_here(lock, &binding);
 	if (ret < 0)
 		return ret;
-	if (!(lock->flags & CHRING_LOCK_ANY_THREAD) && thread_holds(binding))
+	if (is_deadlock(lock, binding))
 		return -EDEADLK;
 	return acquire_by_kernel(binding, flags, deadline, ttl_ms);
+}
+
+static __attribute__((noinline)) int
+acquire_detecting(struct chring_lock *lock, struct binding *binding,
+		  unsigned int flags, int64_t deadline,
+		  struct chring_deadlock *deadlock)
+{
+	struct chring_lock_acquire request = {
+		.size		= sizeof(request),
+		.flags		= flags | CHRING_ACQUIRE_DETECT,
+		.deadline	= deadline,
+		.steps		= deadlock ? (uintptr_t)deadlock->steps : 0,
+		.nr_steps	= deadlock ? CHRING_DEADLOCK_MAX : 0,
+		.step_size	= sizeof(deadlock->steps[0]),
+	};
+	int ret;
+
+	if (is_deadlock(lock, binding)) {
+		if (deadlock)
+			chring_deadlock_alone(deadlock, binding->token,
+					      lock->name);
+		return -EDEADLK;
+	}
+	ret = acquire_as_asked(binding, &request);
+	if (ret == -EDEADLK && deadlock)
+		deadlock->nr = request.nr_steps;
+	return ret;
+}
+
+CHRING_EXPORT int chring_lock_acquire_detect(struct chring_lock *lock,
+					     unsigned int flags,
+					     const struct timespec *time,
+					     struct chring_deadlock *deadlock)
+{
+	struct binding *binding;
+	int64_t deadline;
+	uint64_t found;
+	int ret;
+
+	if (!deadline_of(time, &deadline) || flags & ~CHRING_LOCK_SHARED)
+		return -EINVAL;
+	ret = bind_here(lock, &binding);
+	if (ret < 0)
+		return ret;
+	if (!flags && (take_word(binding, &found) || spin(binding)))
+		return 0;
+	return acquire_detecting(lock, binding, flags, deadline, deadlock);
 }
 
 CHRING_EXPORT int chring_lock_acquire_shared(struct chring_lock *lock,

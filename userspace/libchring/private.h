@@ -66,6 +66,10 @@ int chring_put_key(struct chring *chring, struct nl_msg *msg,
 		   const struct chring_key *key);
 void chring_get_key(struct nlattr **attrs, struct chring_key *key);
 
+/* deadlock.c */
+void chring_deadlock_alone(struct chring_deadlock *deadlock, uint64_t token,
+			   const char *name);
+
 /* replica.c */
 int chring_take_replicas(struct chring *chring, struct nlmsghdr *message,
 			 void *arg);

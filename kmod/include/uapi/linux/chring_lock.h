@@ -144,8 +144,40 @@ struct chring_lock_open {
  * by POLLIN; CHRING_IOC_FINISH collects it, CHRING_IOC_CANCEL ends it.
  */
 #define CHRING_ACQUIRE_ASYNC	0x40U
+/*
+ * -EDEADLK instead of waiting in a cycle of processes that wait for each other. A
+ * process is in one if all of its threads wait for locks; that any of them has a
+ * deadline, or a lease that will end, does not count. It is looked for at first, and
+ * from time to time, as those who come later need not ask for this.
+ */
+#define CHRING_ACQUIRE_DETECT	0x80U
 
 #define CHRING_DEADLINE_NONE	0x7fffffffffffffffLL
+
+/* Of a process in a cycle: it does not hold the lock, but is to have it before */
+#define CHRING_STEP_QUEUED	0x1U
+
+/**
+ * struct chring_lock_step - a process in a cycle of those who wait for each other
+ * @token: what it holds its lock by; 0 where the caller may not read that lock, or
+ *	with CHRING_STEP_QUEUED
+ * @pid: its process id as the caller sees it, 0 if it does not, or may not read the
+ *	lock
+ * @flags: CHRING_STEP_QUEUED
+ * @name: the lock that the process before it waits for; empty where the caller
+ *	may not read that lock, nor holds it, nor waits for it
+ *
+ * The first one is the caller itself, with the lock that the last one waits for.
+ */
+struct chring_lock_step {
+	__aligned_u64 token;
+	__s32 pid;
+	__u32 flags;
+	char name[CHRING_LOCK_NAME_MAX + 1];
+};
+
+/* No cycle that is found is longer. */
+#define CHRING_STEPS_MAX	64
 
 /**
  * struct chring_lock_acquire - argument of CHRING_IOC_ACQUIRE
@@ -160,14 +192,20 @@ struct chring_lock_open {
  *	CHRING_LOCK_STICKY, to each holder until one says CHRING_IOC_CONSISTENT
  * @ttl_ms: lease: how long the holder may make others wait, in milliseconds of
  *	CLOCK_BOOTTIME; 0, or more than what the lock has, is as the lock has it
+ * @steps: with CHRING_ACQUIRE_DETECT, address of so many as @nr_steps says, of the
+ *	size that @step_size says; or 0. With -EDEADLK they are filled in
+ * @nr_steps: where there are @steps set to how many there are in the cycle, which
+ *	may be more
+ * @step_size: of struct chring_lock_step, as the caller was compiled
  *
  * -EBUSY, -ETIMEDOUT, -EINTR (or restarted, with the same deadline); -EACCES
  * where the lock's mode did not let the handle's opener write; -EDEADLK where
  * the handle holds the lock already, or has a request, and the process has no other
- * thread that could release it; -EINVAL with CHRING_ACQUIRE_SHARED for a lock with
- * slots, and with CHRING_ACQUIRE_ASYNC together with CHRING_ACQUIRE_TRY or a
- * deadline. With CHRING_ACQUIRE_ASYNC -EINPROGRESS, and -EALREADY where the handle
- * has a request, done or not.
+ * thread that could release it, or, with CHRING_ACQUIRE_DETECT, in a cycle; -EINVAL
+ * with CHRING_ACQUIRE_SHARED for a lock with slots, and with CHRING_ACQUIRE_ASYNC
+ * together with CHRING_ACQUIRE_TRY, CHRING_ACQUIRE_DETECT or a deadline. With
+ * CHRING_ACQUIRE_ASYNC -EINPROGRESS, and -EALREADY where the handle has a request,
+ * done or not.
  *
  * A handle holds its lock once: who wants to share it with another thread, or to
  * have several slots, has a handle for each.
@@ -181,6 +219,9 @@ struct chring_lock_acquire {
 	__aligned_u64 dead_token;
 	__u32 news;
 	__u32 ttl_ms;
+	__aligned_u64 steps;
+	__u32 nr_steps;
+	__u32 step_size;
 };
 
 /**

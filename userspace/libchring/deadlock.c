@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Cycles of processes that wait for each other, in words.
+ */
+#include <linux/chring_lock.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "private.h"
+
+/* The kernel fills them in. */
+_Static_assert(sizeof(struct chring_deadlock_step) ==
+	       sizeof(struct chring_lock_step), "a step is the kernel's");
+_Static_assert(offsetof(struct chring_deadlock_step, name) ==
+	       offsetof(struct chring_lock_step, name), "a step is the kernel's");
+_Static_assert(CHRING_DEADLOCK_MAX == CHRING_STEPS_MAX, "as many as the kernel's");
+
+/* A cycle of one: a thread that holds a lock, and would wait for it. */
+void chring_deadlock_alone(struct chring_deadlock *deadlock, uint64_t token,
+			   const char *name)
+{
+	struct chring_deadlock_step *step = deadlock->steps;
+
+	memset(step, 0, sizeof(*step));
+	step->token = token;
+	step->pid = getpid();
+	snprintf(step->name, sizeof(step->name), "%s", name);
+	deadlock->nr = 1;
+}
+
+static size_t put_text(char *text, size_t size, size_t at, const char *word)
+{
+	size_t length = strlen(word);
+	size_t room = at < size ? size - at : 0;
+
+	if (room)
+		snprintf(text + at, room, "%s", word);
+	return at + length;
+}
+
+static size_t put_lock(char *text, size_t size, size_t at,
+		       const struct chring_deadlock_step *step)
+{
+	return put_text(text, size, at, *step->name ? step->name : "a lock");
+}
+
+CHRING_EXPORT size_t chring_deadlock_text(const struct chring_deadlock *deadlock,
+					  char *text, size_t size)
+{
+	const struct chring_deadlock_step *step = deadlock->steps;
+	const struct chring_deadlock_step *end = step + deadlock->nr;
+	const struct chring_deadlock_step *next;
+	char pid[32];
+	size_t at;
+
+	for (at = put_text(text, size, 0, ""); step < end; step++) {
+		next = step + 1 < end ? step + 1 : deadlock->steps;
+		snprintf(pid, sizeof(pid), "pid %d", step->pid);
+		if (at)
+			at = put_text(text, size, at, "; ");
+		at = put_text(text, size, at, step->pid ? pid : "a process");
+		at = put_text(text, size, at,
+			      step->flags & CHRING_STEP_QUEUED ?
+			      " is queued for " : " holds ");
+		at = put_lock(text, size, at, step);
+		at = put_text(text, size, at, ", waits for ");
+		at = put_lock(text, size, at, next);
+	}
+	return at;
+}
