@@ -380,7 +380,7 @@ int chring_deadlock_find_locked(const struct chring_waiter *waiter,
 	int err = 0;
 
 	lockdep_assert_held(&space->lock);
-	look = kvmalloc(sizeof(*look), GFP_KERNEL_ACCOUNT);
+	look = kmalloc(sizeof(*look), GFP_KERNEL_ACCOUNT);
 	if (!look)
 		return -ENOMEM;
 	owner = stuck_owner(waiter);
@@ -396,6 +396,6 @@ int chring_deadlock_find_locked(const struct chring_waiter *waiter,
 	forget(&look->again);
 	chring_owner_put(owner);
 free:
-	kvfree(look);
+	kfree(look);
 	return err;
 }

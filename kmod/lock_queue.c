@@ -177,7 +177,7 @@ void chring_queue_remove_locked(struct chring_lock *lock,
 	list_del_init(&waiter->node);
 	lock->nr_waiters--;
 	/* Whoever has disowned the handle keeps its owner until this is done */
-	if (waiter->owner)
+	if (waiter->task)
 		chring_owner_wait_no_more(waiter->owner, &waiter->waits);
 }
 

@@ -735,9 +735,9 @@ TEST_F(deadlock, tells_pids_as_they_are_seen_by_who_asks)
 	struct player *one = START(0, "a", "b");
 	struct player *two;
 
-	WAITS(one, &self->b, 1);
 	ASSERT_EQ(0, unshare(CLONE_NEWPID));
 	two = START(1, "b", "a");
+	WAITS(one, &self->b, 1);
 	EXPECT_FOUND(two);
 	ASSERT_EQ(2U, two->nr_steps);
 	EXPECT_EQ(1, two->steps[0].pid);

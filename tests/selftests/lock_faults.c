@@ -341,6 +341,33 @@ TEST_F(lock_faults, ask_without_waiting)
 	close(other.fd);
 }
 
+/* And what it takes to find a deadlock, and to tell of it. */
+TEST_F(lock_faults, acquire_in_a_deadlock)
+{
+	struct chring_lock_acquire held, got;
+	struct chring_lock_stat stat;
+	int n, err, failed = 0;
+	bool hit = true;
+
+	ASSERT_EQ(0, acquire(&self->handle, 0, CHRING_DEADLINE_NONE, &held));
+	for (n = 1; hit && n < MOST; n++) {
+		fail_from_now(self->fail_nth, n);
+		err = acquire(&self->handle, CHRING_ACQUIRE_DETECT,
+			      CHRING_DEADLINE_NONE, &got);
+		hit = has_failed(self->fail_nth);
+		failed += err == -ENOMEM;
+		if (!hit || err != -ENOMEM)
+			EXPECT_EQ(-EDEADLK, err);
+		ASSERT_EQ(0, stat_lock(&self->handle, &stat));
+		EXPECT_EQ(CHRING_STAT_HELD | CHRING_STAT_MINE, stat.flags);
+		EXPECT_EQ(held.token, stat.token);
+		EXPECT_EQ(0U, stat.waiters);
+	}
+	EXPECT_GT(MOST, n);
+	EXPECT_LE(2, failed);
+	EXPECT_EQ(0, release(&self->handle, held.token));
+}
+
 static int lock_new(struct session *session, const char *name, uint32_t ttl_ms,
 		    uint32_t slots)
 {

@@ -219,6 +219,7 @@ static void open_any(struct fuzz *fuzz)
 
 static void fill(struct fuzz *fuzz, const struct rule *rule)
 {
+	static struct chring_lock_step steps[CHRING_STEPS_MAX];
 	struct chring_lock_acquire *acquire = (void *)fuzz->page;
 	unsigned int i;
 
@@ -235,6 +236,11 @@ static void fill(struct fuzz *fuzz, const struct rule *rule)
 		/* It does not agree to its own end */
 		acquire->flags &= ~(CHRING_ACQUIRE_SIGNAL |
 				    CHRING_ACQUIRE_KILL);
+		if (below(fuzz, 4))
+			acquire->flags |= CHRING_ACQUIRE_DETECT;
+		if (below(fuzz, 4))
+			acquire->step_size = sizeof(steps[0]);
+		acquire->steps = any_address(fuzz, steps);
 		acquire->deadline = below(fuzz, 2) ? now_ns() + 100000 :
 						     (int64_t)any_number(fuzz);
 		if (!below(fuzz, 4)) {

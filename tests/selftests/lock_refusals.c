@@ -224,7 +224,7 @@ TEST_F(refused, flags_that_are_unknown)
 		if (flag & ~(CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_SELF |
 			     CHRING_ACQUIRE_EAGER | CHRING_ACQUIRE_SIGNAL |
 			     CHRING_ACQUIRE_KILL | CHRING_ACQUIRE_SHARED |
-			     CHRING_ACQUIRE_ASYNC))
+			     CHRING_ACQUIRE_ASYNC | CHRING_ACQUIRE_DETECT))
 			EXPECT_EQ(-EINVAL, acquire(&self->other, flag, 0,
 						   &got));
 		release_it.flags = flag;

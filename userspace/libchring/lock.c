@@ -939,7 +939,7 @@ CHRING_EXPORT const char *chring_lock_strerror(int err)
 	case ENODATA:
 		return "the lock is not waited for";
 	case EDEADLK:
-		return "this thread holds the lock already";
+		return "this would wait for itself, or for others who wait for it";
 	case ESTALE:
 		return "the lock is not held, or was taken away";
 	}
