@@ -626,10 +626,10 @@ cancel:
 		:: else -> dequeue(_pid); truth_queue ?? eval(_pid)
 		fi;
 #ifndef BUG_CANCEL_KEEPS
-		pass_on(next, more)
+		pass_on(next)
 #endif
 	THAW_AND_UNLOCK
-	wake_all(next, more);
+	wake_up(next);
 over:
 	atomic {
 		granted[_pid] = false; frame[_pid] = false;
