@@ -48,13 +48,23 @@ static const char *state(const struct handle *handle)
 
 #define is(handle, expected) wait_until(!strcmp(expected, state(handle)))
 
+static int acquire_leased(const struct handle *handle, unsigned int flags,
+			  uint32_t ttl_ms, struct chring_lock_acquire *got)
+{
+	*got = (struct chring_lock_acquire){
+		.size = sizeof(*got),
+		.flags = flags,
+		.deadline = in_ms(PATIENCE_MS),
+		.ttl_ms = ttl_ms,
+	};
+	return ioctl(handle->fd, CHRING_IOC_ACQUIRE, got) ? -errno : 0;
+}
+
 /* Acquires as it is told to, in a thread of its own. */
 struct waiter {
 	struct handle *handle;
-	unsigned int flags;
-	long long deadline;
-	pthread_t thread;
 	struct chring_lock_acquire got;
+	pthread_t thread;
 	int result;
 };
 
@@ -62,21 +72,32 @@ static void *waiter_run(void *data)
 {
 	struct waiter *waiter = data;
 
-	waiter->result = handle_acquire(waiter->handle, waiter->flags,
-					waiter->deadline, &waiter->got);
+	if (ioctl(waiter->handle->fd, CHRING_IOC_ACQUIRE, &waiter->got))
+		waiter->result = -errno;
 	return NULL;
+}
+
+/* It may be in the queue then, or not yet, or have what it wants. */
+static int launch(struct waiter *waiter, struct handle *handle,
+		  unsigned int flags, int patience_ms, uint32_t ttl_ms)
+{
+	*waiter = (struct waiter){
+		.handle = handle,
+		.got = {
+			.size = sizeof(waiter->got),
+			.flags = flags,
+			.deadline = in_ms(patience_ms),
+			.ttl_ms = ttl_ms,
+		},
+	};
+	return pthread_create(&waiter->thread, NULL, waiter_run, waiter);
 }
 
 /* Returns once it is in the queue, behind so many. */
 static bool begin(struct waiter *waiter, struct handle *handle,
 		  unsigned int flags, int before)
 {
-	*waiter = (struct waiter){
-		.handle = handle,
-		.flags = flags,
-		.deadline = in_ms(PATIENCE_MS),
-	};
-	return !pthread_create(&waiter->thread, NULL, waiter_run, waiter) &&
+	return !launch(waiter, handle, flags, PATIENCE_MS, 0) &&
 	       wait_until(waiters_of(handle) == before + 1);
 }
 
@@ -315,23 +336,11 @@ TEST_F(shared, one_that_gives_up_lets_those_behind_it_share)
 	struct chring_lock_acquire got;
 
 	ASSERT_EQ(0, handle_acquire(A, SHARED, in_ms(PATIENCE_MS), &got));
-	writer = (struct waiter){
-		.handle = B,
-		.deadline = in_ms(500),
-	};
-	ASSERT_EQ(0, pthread_create(&writer.thread, NULL, waiter_run, &writer));
-	ASSERT_TRUE(wait_until(waiters_of(A) == 1 || now_ns() > writer.deadline));
-	reader[0] = (struct waiter){
-		.handle = C,
-		.flags = SHARED,
-		.deadline = in_ms(PATIENCE_MS),
-	};
-	reader[1] = reader[0];
-	reader[1].handle = D;
-	ASSERT_EQ(0, pthread_create(&reader[0].thread, NULL, waiter_run,
-				    &reader[0]));
-	ASSERT_EQ(0, pthread_create(&reader[1].thread, NULL, waiter_run,
-				    &reader[1]));
+	ASSERT_EQ(0, launch(&writer, B, ALONE, 500, 0));
+	ASSERT_TRUE(wait_until(waiters_of(A) == 1 ||
+			       now_ns() > writer.got.deadline));
+	ASSERT_EQ(0, launch(&reader[0], C, SHARED, PATIENCE_MS, 0));
+	ASSERT_EQ(0, launch(&reader[1], D, SHARED, PATIENCE_MS, 0));
 	EXPECT_EQ(-ETIMEDOUT, ended(&writer));
 	ASSERT_EQ(0, ended(&reader[0]));
 	ASSERT_EQ(0, ended(&reader[1]));
@@ -498,18 +507,6 @@ TEST_F(shared, share_goes_to_who_adopts_the_handle)
 
 /* ---- leases */
 
-static int acquire_leased(const struct handle *handle, unsigned int flags,
-			  uint32_t ttl_ms, struct chring_lock_acquire *got)
-{
-	*got = (struct chring_lock_acquire){
-		.size = sizeof(*got),
-		.flags = flags,
-		.deadline = in_ms(PATIENCE_MS),
-		.ttl_ms = ttl_ms,
-	};
-	return ioctl(handle->fd, CHRING_IOC_ACQUIRE, got) ? -errno : 0;
-}
-
 TEST_F(shared, lease_of_each_is_its_own)
 {
 	struct chring_lock_acquire got[2];
@@ -541,7 +538,7 @@ TEST_F(shared, leases_of_all_end_and_who_waits_has_it)
 	for (i = 0; i < 3; i++)
 		ASSERT_EQ(0, acquire_leased(&self->handle[i], SHARED, SHORT_MS,
 					    &got[i]));
-	ASSERT_TRUE(begin(&writer, D, ALONE, 0));
+	ASSERT_EQ(0, launch(&writer, D, ALONE, PATIENCE_MS, 0));
 	ASSERT_EQ(0, ended(&writer));
 	EXPECT_EQ(CHRING_NEWS_EXPIRED, writer.got.news);
 	for (i = 0; i < 3; i++)
@@ -820,6 +817,7 @@ TEST_F(slots, death_lets_in_who_waits_and_tells)
 	ASSERT_TRUE(is(B, "1 share with me, 0 wait, news"));
 }
 
+/* Where it is slow the first one has its slot before the second one waits. */
 TEST_F(slots, lease_runs_from_the_acquisition_where_somebody_waits)
 {
 	struct chring_lock_acquire got[SLOTS];
@@ -831,16 +829,18 @@ TEST_F(slots, lease_runs_from_the_acquisition_where_somebody_waits)
 	for (i = 0; i < SLOTS; i++)
 		ASSERT_EQ(0, acquire_leased(&self->handle[i], 0,
 					    i ? LONG_MS : SHORT_MS, &got[i]));
-	ASSERT_TRUE(begin(&waiter[0], D, 0, 0));
-	ASSERT_TRUE(begin(&waiter[1], &fifth, 0, 1) ||
-		    waiters_of(&fifth) == 1);
+	ASSERT_EQ(0, launch(&waiter[0], D, 0, PATIENCE_MS, SHORT_MS));
+	ASSERT_TRUE(wait_until(waiters_of(D) == 1 || is_mine(D)));
+	ASSERT_EQ(0, launch(&waiter[1], &fifth, 0, PATIENCE_MS, 0));
 	ASSERT_EQ(0, ended(&waiter[0]));
 	EXPECT_EQ(CHRING_NEWS_EXPIRED, waiter[0].got.news);
 	EXPECT_EQ(got[0].token, waiter[0].got.dead_token);
 	EXPECT_EQ(-ESTALE, handle_release(A, got[0].token));
-	EXPECT_STATE(D, "3 share with me, 1 wait");
-	ASSERT_EQ(0, handle_release(D, waiter[0].got.token));
 	ASSERT_EQ(0, ended(&waiter[1]));
+	EXPECT_EQ(CHRING_NEWS_EXPIRED, waiter[1].got.news);
+	EXPECT_EQ(waiter[0].got.token, waiter[1].got.dead_token);
+	EXPECT_EQ(-ESTALE, handle_release(D, waiter[0].got.token));
+	EXPECT_STATE(&fifth, "3 share with me, 0 wait");
 	close(fifth.fd);
 }
 
