@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -672,7 +673,7 @@ TEST(bad_input_is_refused)
 	ASSERT_EQ(0, open_lock(&handle, "basic/bad", CHRING_OPEN_CREATE, 0));
 	EXPECT_EQ(-EINVAL, acquire(&handle, 1U << 31, 0, &got));
 	EXPECT_EQ(-EINVAL, acquire(&handle, 0, -1, &got));
-	for (i = 0; i < sizeof(got); i++) {
+	for (i = 0; i < offsetof(struct chring_lock_acquire, steps); i++) {
 		got = (struct chring_lock_acquire){ .size = i };
 		EXPECT_EQ(-EINVAL, result(ioctl(handle.fd, CHRING_IOC_ACQUIRE,
 						&got)));
