@@ -90,12 +90,14 @@ typedef void contend_fn(const struct subject *subject, int number,
  */
 long long contention_round(const struct subject *subject,
 			   const struct setting *setting, contend_fn *contend);
+
 /* The rest is for @contend. */
 static inline bool round_is_over(void)
 {
 	/* Pairs with the store: @stopped is there */
 	return atomic_load_explicit(&shared->stop, memory_order_acquire);
 }
+
 void note_wait(struct process *process, uint64_t begin, uint64_t end);
 
 void contention(const struct subject *subject, const struct setting *setting);
