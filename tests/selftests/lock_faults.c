@@ -394,12 +394,12 @@ TEST_F(lock_faults, new)
 	EXPECT_LE(3, hits);
 	FAIL_ALL(leased, lock_new(&self->session, "new", 1000, 0),
 		 chring_lock_del(self->session.chring, "new"));
-	EXPECT_LT(hits, leased);
-	/* However many */
+	EXPECT_LE(3, leased);
+	/* However many: no more than what caches happen to need besides */
 	FAIL_ALL(slotted, lock_new(&self->session, "new", 0,
 				   CHRING_LOCK_SLOTS_MAX),
 		 chring_lock_del(self->session.chring, "new"));
-	EXPECT_EQ(hits, slotted);
+	EXPECT_GT(2 * hits, slotted);
 }
 
 TEST_HARNESS_MAIN
