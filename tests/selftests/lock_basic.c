@@ -652,12 +652,12 @@ TEST(bad_input_is_refused)
 		{ "a\x80", CHRING_OPEN_CREATE, 0, -EINVAL },
 		{ "0123456789012345678901234567890123456789012345678901234567890123",
 		  CHRING_OPEN_CREATE, 0, -EINVAL },
-		{ "refused", CHRING_OPEN_CREATE, 01600, -EINVAL },
-		{ "refused", CHRING_OPEN_EXCLUSIVE, 0, -EINVAL },
-		{ "refused", CHRING_LOCK_FIFO, 0, -EINVAL },
-		{ "refused", 0, 0600, -EINVAL },
-		{ "refused", CHRING_OPEN_CREATE | 1U << 31, 0, -EINVAL },
-		{ "refused", 0, 0, -ENOENT },
+		{ "basic/refused", CHRING_OPEN_CREATE, 01600, -EINVAL },
+		{ "basic/refused", CHRING_OPEN_EXCLUSIVE, 0, -EINVAL },
+		{ "basic/refused", CHRING_LOCK_FIFO, 0, -EINVAL },
+		{ "basic/refused", 0, 0600, -EINVAL },
+		{ "basic/refused", CHRING_OPEN_CREATE | 1U << 31, 0, -EINVAL },
+		{ "basic/refused", 0, 0, -ENOENT },
 	};
 	struct chring_lock_acquire got;
 	struct handle handle;
