@@ -32,14 +32,11 @@
 #define PLAYERS	(LONGEST + 12)
 
 /* Who looks for a deadlock looks several times in that time. */
-#define LOOK_MS	20
+#define LOOK_MS	50
 #define SOME_MS	300
 
 /* How far a player is */
 enum { NOT_YET, HOLDS, ASKS, ANSWERED, FAILED };
-
-/* What it is told */
-enum { STAY, GO_ON, LEAVE };
 
 /**
  * struct player - a process that holds one lock, and then wants another
@@ -55,7 +52,7 @@ enum { STAY, GO_ON, LEAVE };
  * @pid: the process
  * @token: what it holds @holds by
  * @stage: how far it is
- * @told: what it is to do
+ * @go: a pipe, by which it is told to go on
  * @result: of the acquisition of @wants
  * @nr_steps: of the cycle
  * @steps: the cycle
@@ -73,7 +70,7 @@ struct player {
 	pid_t pid;
 	uint64_t token;
 	int stage;
-	int told;
+	int go[2];
 	int result;
 	uint32_t nr_steps;
 	struct chring_lock_step steps[LONGEST];
@@ -186,31 +183,31 @@ static void play(struct player *player)
 {
 	struct chring_lock_acquire request;
 	struct handle holds, wants;
+	char byte;
 
 	if (open_one(&wants, player->wants, 0, 0) ||
 	    !take_first(player, &holds) ||
 	    (player->uid && setresuid(player->uid, player->uid, player->uid)))
 		return;
 	set(&player->stage, HOLDS);
-	while (get(&player->told) < GO_ON)
-		pause_us(500);
-	if (!have_thread(player))
+	if (read(player->go[0], &byte, 1) != 1 || !have_thread(player))
 		return;
 	set(&player->stage, ASKS);
 	player->result = ask(player, &wants, &request);
 	player->nr_steps = request.nr_steps;
 	set(&player->stage, ANSWERED);
-	while (get(&player->told) < LEAVE)
-		pause_us(500);
-	_exit(0);
+	sleep_on(NULL);
 }
 
 /* ---- in the tests' */
 
 static bool start(struct player *player)
 {
-	pid_t pid = fork();
+	pid_t pid;
 
+	if (pipe(player->go))
+		return false;
+	pid = fork();
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		play(player);
@@ -223,6 +220,12 @@ static bool start(struct player *player)
 	       get(&player->stage) == HOLDS;
 }
 
+static void go_on(const struct player *player)
+{
+	if (write(player->go[1], "", 1) != 1)
+		abort();
+}
+
 /* It ends, and all that it holds is free. */
 static void end(struct player *player)
 {
@@ -231,6 +234,8 @@ static void end(struct player *player)
 	kill(player->pid, SIGKILL);
 	waitpid(player->pid, NULL, 0);
 	player->pid = 0;
+	close(player->go[0]);
+	close(player->go[1]);
 }
 
 static bool set_up(void)
@@ -264,14 +269,14 @@ static void tear_down(void)
 /* Has a player wait for what it wants, as the so manyth of those who do. */
 #define WAITS(player, handle, nr)					\
 	do {								\
-		set(&(player)->told, GO_ON);				\
+		go_on(player);				\
 		ASSERT_TRUE(wait_until(waiters_of(handle) == (nr)))	\
 			TH_LOG("%s", (player)->wants);			\
 	} while (0)
 
 #define EXPECT_ANSWER(expected, player)					\
 	do {								\
-		set(&(player)->told, GO_ON);				\
+		go_on(player);				\
 		ASSERT_TRUE(wait_until(get(&(player)->stage) >= ANSWERED)); \
 		ASSERT_EQ(ANSWERED, get(&(player)->stage));		\
 		EXPECT_EQ(expected, (player)->result);			\
@@ -441,6 +446,8 @@ static bool start_ring(int size)
 	char own[32], next[32];
 	int i;
 
+	/* So many look at their words that nothing else would be done */
+	set_parameter("look_again_ms", 250);
 	for (i = 0; i < size; i++) {
 		snprintf(own, sizeof(own), "ring%d", i);
 		snprintf(next, sizeof(next), "ring%d", (i + 1) % size);
@@ -450,7 +457,7 @@ static bool start_ring(int size)
 			return false;
 	}
 	for (i = 1; i < size; i++) {
-		set(&players[i].told, GO_ON);
+		go_on(&players[i]);
 		if (!wait_until(get(&players[i].stage) == ASKS &&
 				sleeps(players[i].pid)))
 			return false;
@@ -493,6 +500,7 @@ TEST_F(deadlock, is_found_behind_a_long_queue)
 	struct player *last;
 	int i;
 
+	set_parameter("look_again_ms", 250);
 	for (i = 1; i <= LONGEST + 8; i++) {
 		START(i, "", "b");
 		WAITS(&players[i], &self->b, i);
