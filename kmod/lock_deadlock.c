@@ -8,7 +8,7 @@
  * still runs can let go of what it holds: there it ends. What was found is
  * judged by knot.c.
  *
- * Only one lock is looked at at a time, so what is found may never have been so.
+ * Locks are looked at one by one, so what is found may never have been so.
  * If it is a deadlock it is looked for again: waits have numbers, acquisitions
  * tokens, neither of which is there twice; so whatever is in both was there all
  * the time from the end of the first look to the beginning of the second, and

@@ -26,6 +26,7 @@
 #define SHARED	CHRING_ACQUIRE_SHARED
 #define SELF	CHRING_ACQUIRE_SELF
 #define NOBODY	65534
+#define NAME_SIZE 32
 
 /* As long as a cycle that is found can be, and some more */
 #define LONGEST	CHRING_STEPS_MAX
@@ -58,13 +59,13 @@ enum { NOT_YET, HOLDS, ASKS, ANSWERED, FAILED };
  * @steps: the cycle
  */
 struct player {
-	char holds[32];
-	char wants[32];
+	char holds[NAME_SIZE];
+	char wants[NAME_SIZE];
 	unsigned int hold_flags;
 	unsigned int want_flags;
 	bool by_word;
 	bool idles;
-	char also_wants[32];
+	char also_wants[NAME_SIZE];
 	uid_t uid;
 	int deadline_ms;
 	pid_t pid;
@@ -84,6 +85,11 @@ static int here, elsewhere;
 static void set(int *at, int value)
 {
 	__atomic_store_n(at, value, __ATOMIC_RELEASE);
+}
+
+static void call(char *lock, const char *name)
+{
+	snprintf(lock, NAME_SIZE, "%s", name);
 }
 
 static int get(const int *at)
@@ -259,8 +265,8 @@ static void tear_down(void)
 #define START(nr, first, second)					\
 	({								\
 		struct player *__player = &players[nr];			\
-		strcpy(__player->holds, first);				\
-		strcpy(__player->wants, second);			\
+		call(__player->holds, first);				\
+		call(__player->wants, second);			\
 		ASSERT_TRUE(start(__player))				\
 			TH_LOG("player %d", nr);			\
 		__player;						\
@@ -451,8 +457,8 @@ static bool start_ring(int size)
 	for (i = 0; i < size; i++) {
 		snprintf(own, sizeof(own), "ring%d", i);
 		snprintf(next, sizeof(next), "ring%d", (i + 1) % size);
-		strcpy(players[i].holds, own);
-		strcpy(players[i].wants, next);
+		call(players[i].holds, own);
+		call(players[i].wants, next);
 		if (!start(&players[i]))
 			return false;
 	}
@@ -540,7 +546,7 @@ TEST_F(deadlock, none_where_a_thread_waits_for_one_who_runs)
 	struct player *two = START(1, "b", "a");
 	struct player *three = START(2, "c", "a");
 
-	strcpy(one->also_wants, "c");
+	call(one->also_wants, "c");
 	WAITS(one, &self->b, 1);
 	ASSERT_TRUE(wait_until(waiters_of(&self->c) == 1));
 	EXPECT_NONE(two);
@@ -553,7 +559,7 @@ TEST_F(deadlock, where_each_thread_waits_for_one_of_it)
 	struct player *two = START(1, "b", "a");
 	struct player *three = START(2, "c", "a");
 
-	strcpy(one->also_wants, "c");
+	call(one->also_wants, "c");
 	WAITS(one, &self->b, 1);
 	ASSERT_TRUE(wait_until(waiters_of(&self->c) == 1));
 	WAITS(three, &self->a, 1);
@@ -567,7 +573,7 @@ TEST_F(deadlock, of_the_threads_of_one_process)
 {
 	struct player *one = START(0, "a", "a");
 
-	strcpy(one->also_wants, "a");
+	call(one->also_wants, "a");
 	EXPECT_FOUND(one);
 	ASSERT_EQ(1U, one->nr_steps);
 	EXPECT_STEP(&one->steps[0], one, "a");
@@ -831,8 +837,9 @@ TEST_F(deadlock, that_cannot_be_told_is_refused_all_the_same)
 
 static void own_text(char *text, size_t size, pid_t other)
 {
-	snprintf(text, size, "pid %d holds b, waits for a; "
-		 "pid %d holds a, waits for b", getpid(), other);
+	snprintf(text, size,
+		 "pid %d holds b, waits for a; pid %d holds a, waits for b",
+		 getpid(), other);
 }
 
 TEST_F(deadlock, is_put_in_words_by_the_library)
@@ -900,8 +907,8 @@ TEST(words_for_what_is_not_known)
 	char text[160];
 
 	chring_deadlock_text(&deadlock, text, sizeof(text));
-	EXPECT_STREQ("pid 7 holds a, waits for b; a process holds b, waits for "
-		     "a lock; pid 9 is queued for a lock, waits for a", text);
+	EXPECT_STREQ("pid 7 holds a, waits for b; a process holds b, waits for a lock; pid 9 is queued for a lock, waits for a",
+		     text);
 }
 
 TEST_HARNESS_MAIN

@@ -2,6 +2,7 @@
 /*
  * Cycles of processes that wait for each other, in words.
  */
+#include <assert.h>
 #include <linux/chring_lock.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -11,11 +12,11 @@
 #include "private.h"
 
 /* The kernel fills them in. */
-_Static_assert(sizeof(struct chring_deadlock_step) ==
-	       sizeof(struct chring_lock_step), "a step is the kernel's");
-_Static_assert(offsetof(struct chring_deadlock_step, name) ==
-	       offsetof(struct chring_lock_step, name), "a step is the kernel's");
-_Static_assert(CHRING_DEADLOCK_MAX == CHRING_STEPS_MAX, "as many as the kernel's");
+static_assert(sizeof(struct chring_deadlock_step) ==
+	      sizeof(struct chring_lock_step), "a step is the kernel's");
+static_assert(offsetof(struct chring_deadlock_step, name) ==
+	      offsetof(struct chring_lock_step, name), "a step is the kernel's");
+static_assert(CHRING_DEADLOCK_MAX == CHRING_STEPS_MAX, "as many as the kernel's");
 
 /* A cycle of one: a thread that holds a lock, and would wait for it. */
 void chring_deadlock_alone(struct chring_deadlock *deadlock, uint64_t token,
