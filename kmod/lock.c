@@ -149,11 +149,14 @@ void chring_lock_peek(struct chring_lock *lock, struct chring_lock_view *view)
 static bool may_take(struct chring_lock *lock,
 		     const struct chring_waiter *waiter)
 {
-	const struct chring_waiter *first = chring_queue_first_locked(lock);
+	const struct chring_waiter *first;
 
 	if (lock->holder && !chring_holder_fits_locked(waiter))
 		return false;
-	if (!first || first == waiter)
+	if (!lock->nr_waiters)
+		return true;
+	first = chring_queue_first_locked(lock);
+	if (first == waiter)
 		return true;
 	return !(lock->flags & CHRING_LOCK_FIFO) &&
 	       !chring_holder_shares_locked(waiter) &&
@@ -189,7 +192,8 @@ int chring_lock_try_locked(struct chring_waiter *waiter, u32 flags,
 		err = chring_holder_take_locked(waiter->handle, waiter->grant);
 		chring_queue_remove_locked(lock, waiter);
 		/* The next one can share it; or cannot have it either, but is to know */
-		chring_queue_pass_on_locked(lock, wakeup);
+		if (err || lock->nr_shares)
+			chring_queue_pass_on_locked(lock, wakeup);
 		return err ?: 1;
 	}
 	if (!list_empty(&waiter->node)) {

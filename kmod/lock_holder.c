@@ -40,22 +40,6 @@ struct chring_handle *chring_holder_next_locked(struct chring_handle *handle)
 	return next == handle->lock->holder ? NULL : next;
 }
 
-/**
- * chring_holder_token_locked - what a handle holds its lock by
- * @handle: caller holds its lock's lock
- *
- * Return: the token, as far as the kernel has seen; 0 where it does not hold it.
- */
-u64 chring_holder_token_locked(const struct chring_handle *handle)
-{
-	const struct chring_lock *lock = handle->lock;
-
-	lockdep_assert_held(&lock->lock);
-	if (lock->nr_shares)
-		return handle->token;
-	return lock->holder == handle ? chring_word_token_locked(lock) : 0;
-}
-
 static bool shares(const struct chring_lock *lock,
 		   const struct chring_grant *grant)
 {
@@ -113,10 +97,15 @@ static int take_share(struct chring_handle *handle)
 	return 0;
 }
 
-static void drop_share(struct chring_handle *handle)
+/**
+ * chring_holder_drop_share_locked - a handle has its share, or slot, no more
+ * @handle: has one; caller holds the lock's lock, and that is frozen
+ */
+void chring_holder_drop_share_locked(struct chring_handle *handle)
 {
 	struct chring_lock *lock = handle->lock;
 
+	lockdep_assert_held(&lock->lock);
 	if (lock->holder == handle)
 		lock->holder = chring_holder_next_locked(handle);
 	list_del_init(&handle->others);
@@ -183,21 +172,6 @@ int chring_holder_take_locked(struct chring_handle *handle,
 	if (!(lock->flags & CHRING_LOCK_STICKY))
 		lock->news = 0;
 	return 0;
-}
-
-/**
- * chring_holder_clear_locked - a handle holds its lock no more
- * @handle: holds it; caller holds the lock's lock, and that is frozen
- */
-void chring_holder_clear_locked(struct chring_handle *handle)
-{
-	struct chring_lock *lock = handle->lock;
-
-	lockdep_assert_held(&lock->lock);
-	if (lock->nr_shares)
-		drop_share(handle);
-	else
-		chring_word_clear_locked(lock);
 }
 
 /**

@@ -2,12 +2,12 @@
 #ifndef CHRING_LOCK_HOLDER_H
 #define CHRING_LOCK_HOLDER_H
 
+#include <linux/lockdep.h>
 #include <linux/types.h>
 
-struct chring_grant;
-struct chring_handle;
-struct chring_lock;
-struct chring_waiter;
+#include "lock.h"
+#include "lock_word.h"
+
 struct pid;
 
 /* So many of the holders of a lock are told by name */
@@ -30,18 +30,47 @@ struct chring_holder_view {
 };
 
 struct chring_handle *chring_holder_next_locked(struct chring_handle *handle);
-u64 chring_holder_token_locked(const struct chring_handle *handle);
 bool chring_holder_shares_locked(const struct chring_waiter *waiter);
 bool chring_holder_fits_locked(const struct chring_waiter *waiter);
 int chring_holder_take_locked(struct chring_handle *handle,
 			      struct chring_grant *grant);
 int chring_holder_renew_locked(struct chring_handle *handle,
 			       struct chring_grant *grant);
-void chring_holder_clear_locked(struct chring_handle *handle);
+void chring_holder_drop_share_locked(struct chring_handle *handle);
 void chring_holder_give_back_locked(struct chring_handle *handle,
 				    const struct chring_grant *grant);
 void chring_holder_take_away_locked(struct chring_handle *handle, u32 news);
 unsigned int chring_holder_views_locked(struct chring_lock *lock,
 					struct chring_holder_view *views);
+
+/**
+ * chring_holder_token_locked - what a handle holds its lock by
+ * @handle: caller holds its lock's lock
+ *
+ * Return: the token, as far as the kernel has seen; 0 where it does not hold it.
+ */
+static inline u64 chring_holder_token_locked(const struct chring_handle *handle)
+{
+	const struct chring_lock *lock = handle->lock;
+
+	lockdep_assert_held(&lock->lock);
+	if (lock->nr_shares)
+		return handle->token;
+	return lock->holder == handle ? chring_word_token_locked(lock) : 0;
+}
+
+/**
+ * chring_holder_clear_locked - a handle holds its lock no more
+ * @handle: holds it; caller holds the lock's lock, and that is frozen
+ */
+static inline void chring_holder_clear_locked(struct chring_handle *handle)
+{
+	struct chring_lock *lock = handle->lock;
+
+	if (lock->nr_shares)
+		chring_holder_drop_share_locked(handle);
+	else
+		chring_word_clear_locked(lock);
+}
 
 #endif /* CHRING_LOCK_HOLDER_H */

@@ -67,13 +67,16 @@ static void unlock_and_wake(struct chring_lock *lock,
 	if (lock->lease)
 		chring_lease_update_locked(lock);
 	chring_word_thaw_locked(lock, wakeup->nudged);
-	/* Who polls may collect at once, and close the handle */
-	rcu_read_lock();
-	spin_unlock(&lock->lock);
-	if (wakeup->handle)
+	if (wakeup->handle) {
+		/* Who polls may collect at once, and close the handle */
+		rcu_read_lock();
+		spin_unlock(&lock->lock);
 		wake_up_interruptible_poll(&wakeup->handle->poll,
 					   EPOLLIN | EPOLLRDNORM);
-	rcu_read_unlock();
+		rcu_read_unlock();
+	} else {
+		spin_unlock(&lock->lock);
+	}
 	if (wakeup->task) {
 		wake_up_process(wakeup->task);
 		put_task_struct(wakeup->task);
@@ -274,6 +277,7 @@ void chring_queue_pass_on_locked(struct chring_lock *lock,
 void chring_queue_settle(struct chring_lock *lock, struct chring_wakeup *wakeup)
 	__releases(&lock->lock)
 {
-	chring_queue_pass_on_locked(lock, wakeup);
+	if (lock->nr_waiters || lock->news)
+		chring_queue_pass_on_locked(lock, wakeup);
 	chring_queue_unlock(lock, wakeup);
 }

@@ -106,18 +106,6 @@ void chring_word_start(struct chring_lock *lock, u64 first)
 }
 
 /**
- * chring_word_token_locked - token of the holder, or of the last one
- * @lock: caller holds its lock
- *
- * Return: it, as far as the kernel has seen; 0 if there was none.
- */
-u64 chring_word_token_locked(const struct chring_lock *lock)
-{
-	lockdep_assert_held(&lock->lock);
-	return lock->taken ? token(lock, chring_word_seq(lock->seen)) : 0;
-}
-
-/**
  * chring_word_raise_locked - have the next holder told
  * @lock: caller holds its lock
  * @news: CHRING_NEWS_..., of a holder that there is, or of the last one

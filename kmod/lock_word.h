@@ -3,11 +3,12 @@
 #define CHRING_LOCK_WORD_H
 
 #include <linux/ktime.h>
+#include <linux/lockdep.h>
 #include <linux/types.h>
 #include <uapi/linux/chring_lock.h>
 
-struct chring_handle;
-struct chring_lock;
+#include "lock.h"
+
 struct page;
 
 /**
@@ -42,9 +43,23 @@ static inline u64 chring_word(u64 seq, u32 owner)
 	       (u64)owner << CHRING_LOCK_OWNER_SHIFT;
 }
 
+/**
+ * chring_word_token_locked - token of the holder, or of the last one
+ * @lock: caller holds its lock
+ *
+ * Return: it, as far as the kernel has seen; 0 if there was none.
+ */
+static inline u64 chring_word_token_locked(const struct chring_lock *lock)
+{
+	lockdep_assert_held(&lock->lock);
+	if (!lock->taken)
+		return 0;
+	return (u64)lock->epoch << CHRING_LOCK_EPOCH_SHIFT |
+	       chring_word_seq(lock->seen);
+}
+
 u64 chring_word_first_token(void);
 void chring_word_start(struct chring_lock *lock, u64 first);
-u64 chring_word_token_locked(const struct chring_lock *lock);
 
 void chring_word_tell_flags_locked(struct chring_lock *lock);
 void chring_word_raise_locked(struct chring_lock *lock, u32 news,
