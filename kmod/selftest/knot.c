@@ -84,7 +84,7 @@ static struct chring_knot_wait *__init add_wait(struct chring_knot *knot,
 
 static void __init draw(struct chring_knot *knot, const char *waits)
 {
-	struct chring_knot_edge *edge = NULL;
+	struct chring_knot_edge *edge = knot->edges;
 	struct chring_knot_wait *wait = NULL;
 	bool queued = false;
 	unsigned int i;
@@ -96,6 +96,9 @@ static void __init draw(struct chring_knot *knot, const char *waits)
 	for (; *waits; waits++) {
 		if (*waits == ' ') {
 			wait = NULL;
+		} else if (!wait) {
+			wait = add_wait(knot, *waits - '0');
+			queued = false;
 		} else if (*waits == '*') {
 			wait->needed = wait->nr_edges;
 		} else if (*waits == '<') {
@@ -104,9 +107,6 @@ static void __init draw(struct chring_knot *knot, const char *waits)
 			wait->id += 10;
 		} else if (*waits == '+') {
 			edge->key++;
-		} else if (!wait) {
-			wait = add_wait(knot, *waits - '0');
-			queued = false;
 		} else {
 			edge = &knot->edges[knot->nr_edges++];
 			*edge = (struct chring_knot_edge){

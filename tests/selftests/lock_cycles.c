@@ -119,16 +119,20 @@ FIXTURE_VARIANT(ring) {
 };
 
 FIXTURE_VARIANT_ADD(ring, two) { .size = 2, .by_word = true };
+
 FIXTURE_VARIANT_ADD(ring, two_strict) {
 	.size = 2,
 	.flags = CHRING_LOCK_STRICT,
 };
+
 FIXTURE_VARIANT_ADD(ring, three_fifo) {
 	.size = 3,
 	.flags = CHRING_LOCK_FIFO,
 	.by_word = true,
 };
+
 FIXTURE_VARIANT_ADD(ring, eight) { .size = 8, .by_word = true };
+
 FIXTURE_VARIANT_ADD(ring, eight_strict) {
 	.size = 8,
 	.flags = CHRING_LOCK_STRICT,

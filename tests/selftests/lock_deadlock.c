@@ -907,8 +907,8 @@ TEST(words_for_what_is_not_known)
 	char text[160];
 
 	chring_deadlock_text(&deadlock, text, sizeof(text));
-	EXPECT_STREQ("pid 7 holds a, waits for b; a process holds b, waits for a lock; pid 9 is queued for a lock, waits for a",
-		     text);
+	EXPECT_STREQ(text,
+		     "pid 7 holds a, waits for b; a process holds b, waits for a lock; pid 9 is queued for a lock, waits for a");
 }
 
 TEST_HARNESS_MAIN

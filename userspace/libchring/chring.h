@@ -1498,7 +1498,8 @@ uint64_t chring_lock_dead_token(const struct chring_lock *lock);
  *
  * It becomes ready with POLLIN when chring_lock_finish() has something to say;
  * POLLERR when the lock is taken from this handle, until that acquires, asks for it,
- * or releases the next time; POLLPRI where there is news for the next holder. It is close-on-exec, and the handle's: do not close it.
+ * or releases the next time; POLLPRI where there is news for the next holder. It is
+ * close-on-exec, and the handle's: do not close it.
  *
  * Return: the descriptor; or, in a child that uses the handle first, what
  * chring_lock_open() returns where that fails.
