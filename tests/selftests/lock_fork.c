@@ -44,6 +44,11 @@ FIXTURE_VARIANT_ADD(forked, strict)
 	.flags = CHRING_LOCK_STRICT,
 };
 
+FIXTURE_VARIANT_ADD(forked, any_thread)
+{
+	.flags = CHRING_LOCK_ANY_THREAD,
+};
+
 FIXTURE_SETUP(forked)
 {
 	ASSERT_TRUE(own_netns());

@@ -174,15 +174,14 @@ static void describe_handle(struct binding *binding, int fd, uint32_t id,
 		binding->refused &= ~CHRING_LOCK_WAITERS;
 }
 
-static int open_handle(const struct chring_lock *lock, unsigned int flags,
-		       struct binding *binding)
+static int open_handle(const struct chring_lock *lock, struct binding *binding)
 {
 	struct chring_lock_open request = {
 		.size		= sizeof(request),
-		.flags		= flags,
+		.flags		= lock->flags & ~CHRING_LOCK_ANY_THREAD,
 		.name		= (uintptr_t)lock->name,
 		.name_len	= strlen(lock->name),
-		.mode		= flags & CHRING_LOCK_CREATE ? lock->mode : 0,
+		.mode		= lock->flags & CHRING_LOCK_CREATE ? lock->mode : 0,
 		.slots		= lock->slots,
 	};
 	int device;
@@ -261,7 +260,7 @@ static struct binding *alloc_binding(void)
 	return binding;
 }
 
-static int bind_handle(const struct chring_lock *lock, unsigned int flags,
+static int bind_handle(const struct chring_lock *lock,
 		       struct binding **bound_to)
 {
 	struct binding *binding;
@@ -270,7 +269,7 @@ static int bind_handle(const struct chring_lock *lock, unsigned int flags,
 	binding = alloc_binding();
 	if (!binding)
 		return -ENOMEM;
-	ret = open_handle(lock, flags, binding);
+	ret = open_handle(lock, binding);
 	if (ret < 0) {
 		free(binding);
 		return ret;
@@ -322,7 +321,7 @@ static int bind_here(struct chring_lock *lock, struct binding **bound_to)
 
 	if (!*lock->name)
 		return -ESTALE;
-	ret = bind_handle(lock, lock->flags & ~CHRING_LOCK_EXCLUSIVE, &ours);
+	ret = bind_handle(lock, &ours);
 	if (ret < 0)
 		return ret;
 	ours->older = parents;
@@ -357,12 +356,12 @@ CHRING_EXPORT int chring_lock_open_slots(struct chring_lock **lock,
 	made->slots = slots;
 	made->mode = mode;
 
-	ret = bind_handle(made, flags & ~CHRING_LOCK_ANY_THREAD,
-			  &made->binding);
+	ret = bind_handle(made, &made->binding);
 	if (ret < 0) {
 		free(made);
 		return ret;
 	}
+	/* A child that opens it anew finds it there. */
 	made->flags &= ~CHRING_LOCK_EXCLUSIVE;
 	*lock = made;
 	return 0;
