@@ -731,8 +731,12 @@ acquire_detecting(struct chring_lock *lock, struct binding *binding,
 		return -EDEADLK;
 	}
 	ret = acquire_as_asked(binding, &request);
-	if (ret == -EDEADLK && deadlock)
+	if (ret == -EDEADLK && deadlock) {
 		deadlock->nr = request.nr_steps;
+		/* Another kernel may find longer ones. */
+		if (deadlock->nr > CHRING_DEADLOCK_MAX)
+			deadlock->nr = CHRING_DEADLOCK_MAX;
+	}
 	return ret;
 }
 
