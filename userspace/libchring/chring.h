@@ -996,8 +996,9 @@ struct chring_lock_status {
  *	default there is none
  * @expiry: CHRING_EXPIRY_..., or CHRING_LOCK_KEEP; by default CHRING_EXPIRY_FENCE
  * @slots: how many may hold a new lock at once, at most CHRING_LOCK_SLOTS_MAX; 0
- *	for one that is held alone, or shared. A lock with slots is fifo and strict.
- *	chring_lock_set() takes 0 only
+ *	for one that is held alone, or shared. A lock with slots is fifo and strict:
+ *	@flags have CHRING_LOCK_FIFO, or are CHRING_LOCK_KEEP. chring_lock_set()
+ *	takes 0 only
  */
 struct chring_lock_request {
 	const char *name;
@@ -1242,8 +1243,8 @@ int chring_lock_try(struct chring_lock *lock);
  * Less than 0 is
  *
  * - -EINTR: a signal came whose handler was installed without SA_RESTART
- * - -EDEADLK: this thread holds the lock by this handle, or the process does
- *	and has no other thread
+ * - -EDEADLK: this thread holds the lock by this handle; or the process does, or
+ *	waits for it by chring_lock_acquire_async(), and has no other thread
  * - -EACCES: the lock's permissions did not let who opened the handle write
  * - -ESTALE: the handle was shut down; or another process has adopted it, where
  *	the kernel was asked
@@ -1323,7 +1324,8 @@ int chring_lock_acquire_shared(struct chring_lock *lock,
  * @pid: of the process, as this one sees it; 0 where it does not, or is not to know
  * @flags: CHRING_STEP_QUEUED
  * @name: the lock that it holds, and that the process before it waits for; empty
- *	where this process may not read that lock, nor holds it, nor waits for it
+ *	where this process may not read that lock, nor holds it, nor waits for it;
+ *	and where it would wait for itself by a handle that it has adopted
  */
 struct chring_deadlock_step {
 	uint64_t token;
@@ -1478,7 +1480,9 @@ bool chring_lock_is_held(const struct chring_lock *lock);
  * A *fencing token*: it rises with each acquisition of a lock of that name, by
  * whomever, also where the lock was gone meanwhile, and after a reboot unless
  * the clock went back. Send it along with what the lock protects, and let the
- * receiver refuse what comes with a smaller token than it has seen.
+ * receiver refuse what comes with a smaller token than it has seen. Where several
+ * hold the lock at once a smaller one may be good as well: there the receiver is
+ * to ask, by chring_lock_check_token().
  *
  * Return: the token, which stays after the release; 0 before any acquisition.
  */
