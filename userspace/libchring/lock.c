@@ -18,7 +18,9 @@
 
 #include "private.h"
 
-/* They go to the kernel as they come. */
+/* Flags that go to the kernel as they come. */
+#define ASKED_FLAGS	(CHRING_LEASE_EAGER | CHRING_LEASE_SIGNAL | \
+			 CHRING_LEASE_KILL | CHRING_LOCK_SHARED)
 #if (CHRING_LEASE_EAGER ^ CHRING_ACQUIRE_EAGER) | \
 	(CHRING_LEASE_SIGNAL ^ CHRING_ACQUIRE_SIGNAL) | \
 	(CHRING_LEASE_KILL ^ CHRING_ACQUIRE_KILL) | \
@@ -36,9 +38,6 @@
 #define OWNER_MASK	(CHRING_LOCK_OWNER_MAX << CHRING_LOCK_OWNER_SHIFT)
 #define SEQ_ONE		(1ULL << CHRING_LOCK_SEQ_SHIFT)
 #define SEQ_LAST	(CHRING_LOCK_SEQ_MAX << CHRING_LOCK_SEQ_SHIFT)
-
-/* No word is like this: its owner has all flags. */
-#define NEVER_HELD	UINT64_MAX
 
 /**
  * struct binding - a handle as one process has it
@@ -256,7 +255,7 @@ static struct binding *alloc_binding(void)
 		return NULL;
 	memset(binding, 0, sizeof(*binding));
 	binding->generation = generation_of_process();
-	binding->held = NEVER_HELD;
+	binding->held = CHRING_LOCK_NO_WORD;
 	return binding;
 }
 
@@ -687,26 +686,31 @@ CHRING_EXPORT int chring_lock_acquire_until(struct chring_lock *lock,
 	return acquire_slowly(lock, deadline);
 }
 
-/* Whom a lease is about the kernel only knows where it gives the lock. */
-CHRING_EXPORT int chring_lock_acquire_leased(struct chring_lock *lock,
-					     uint32_t ttl_ms,
-					     unsigned int flags,
-					     const struct timespec *time)
+static int acquire_asking(struct chring_lock *lock, unsigned int flags,
+			  int64_t deadline, uint32_t ttl_ms)
 {
 	struct binding *binding;
-	int64_t deadline;
 	int ret;
 
-	if (!deadline_of(time, &deadline) ||
-	    flags & ~(CHRING_LEASE_EAGER | CHRING_LEASE_SIGNAL |
-		      CHRING_LEASE_KILL | CHRING_LOCK_SHARED))
-		return -EINVAL;
 	ret = bind_here(lock, &binding);
 	if (ret < 0)
 		return ret;
 	if (is_deadlock(lock, binding))
 		return -EDEADLK;
 	return acquire_by_kernel(binding, flags, deadline, ttl_ms);
+}
+
+/* Whom a lease is about the kernel only knows where it gives the lock. */
+CHRING_EXPORT int chring_lock_acquire_leased(struct chring_lock *lock,
+					     uint32_t ttl_ms,
+					     unsigned int flags,
+					     const struct timespec *time)
+{
+	int64_t deadline;
+
+	if (!deadline_of(time, &deadline) || flags & ~ASKED_FLAGS)
+		return -EINVAL;
+	return acquire_asking(lock, flags, deadline, ttl_ms);
 }
 
 static __attribute__((noinline)) int
@@ -766,39 +770,19 @@ CHRING_EXPORT int chring_lock_acquire_shared(struct chring_lock *lock,
 	return chring_lock_acquire_leased(lock, 0, CHRING_LOCK_SHARED, time);
 }
 
-CHRING_EXPORT int chring_lock_try_shared(struct chring_lock *lock)
-{
-	struct binding *binding;
-	int ret;
-
-	ret = bind_here(lock, &binding);
-	if (ret < 0)
-		return ret;
-	return acquire_by_kernel(binding,
-				 CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_SHARED,
-				 CHRING_DEADLINE_NONE, 0);
-}
-
 CHRING_EXPORT int chring_lock_acquire_async(struct chring_lock *lock,
 					    uint32_t ttl_ms,
 					    unsigned int flags)
 {
-	struct binding *binding;
+	struct binding *binding = bound(lock);
 	uint64_t found;
-	int ret;
 
-	if (flags & ~(CHRING_LEASE_EAGER | CHRING_LEASE_SIGNAL |
-		      CHRING_LEASE_KILL | CHRING_LOCK_SHARED))
+	if (flags & ~ASKED_FLAGS)
 		return -EINVAL;
-	ret = bind_here(lock, &binding);
-	if (ret < 0)
-		return ret;
-	if (!ttl_ms && !flags && take_word(binding, &found))
+	if (binding && !ttl_ms && !flags && take_word(binding, &found))
 		return 0;
-	if (!(lock->flags & CHRING_LOCK_ANY_THREAD) && thread_holds(binding))
-		return -EDEADLK;
-	return acquire_by_kernel(binding, flags | CHRING_ACQUIRE_ASYNC,
-				 CHRING_DEADLINE_NONE, ttl_ms);
+	return acquire_asking(lock, flags | CHRING_ACQUIRE_ASYNC,
+			      CHRING_DEADLINE_NONE, ttl_ms);
 }
 
 CHRING_EXPORT int chring_lock_finish(struct chring_lock *lock)
@@ -826,7 +810,7 @@ CHRING_EXPORT int chring_lock_cancel(struct chring_lock *lock)
 }
 
 /* A holder that is dead is the kernel's to find: "busy" is its word, always. */
-CHRING_EXPORT int chring_lock_try(struct chring_lock *lock)
+static inline int try_as(struct chring_lock *lock, unsigned int flags)
 {
 	struct binding *binding;
 	uint64_t found;
@@ -835,10 +819,20 @@ CHRING_EXPORT int chring_lock_try(struct chring_lock *lock)
 	ret = bind_here(lock, &binding);
 	if (ret < 0)
 		return ret;
-	if (take_word(binding, &found))
+	if (!flags && take_word(binding, &found))
 		return 0;
-	return acquire_by_kernel(binding, CHRING_ACQUIRE_TRY,
+	return acquire_by_kernel(binding, flags | CHRING_ACQUIRE_TRY,
 				 CHRING_DEADLINE_NONE, 0);
+}
+
+CHRING_EXPORT int chring_lock_try(struct chring_lock *lock)
+{
+	return try_as(lock, 0);
+}
+
+CHRING_EXPORT int chring_lock_try_shared(struct chring_lock *lock)
+{
+	return try_as(lock, CHRING_LOCK_SHARED);
 }
 
 /* ---- releasing */
