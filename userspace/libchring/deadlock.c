@@ -31,20 +31,9 @@ void chring_deadlock_alone(struct chring_deadlock *deadlock, uint64_t token,
 	deadlock->nr = 1;
 }
 
-static size_t put_text(char *text, size_t size, size_t at, const char *word)
+static const char *lock_name(const struct chring_deadlock_step *step)
 {
-	size_t length = strlen(word);
-	size_t room = at < size ? size - at : 0;
-
-	if (room)
-		snprintf(text + at, room, "%s", word);
-	return at + length;
-}
-
-static size_t put_lock(char *text, size_t size, size_t at,
-		       const struct chring_deadlock_step *step)
-{
-	return put_text(text, size, at, *step->name ? step->name : "a lock");
+	return *step->name ? step->name : "a lock";
 }
 
 CHRING_EXPORT size_t chring_deadlock_text(const struct chring_deadlock *deadlock,
@@ -53,21 +42,23 @@ CHRING_EXPORT size_t chring_deadlock_text(const struct chring_deadlock *deadlock
 	const struct chring_deadlock_step *step = deadlock->steps;
 	const struct chring_deadlock_step *end = step + deadlock->nr;
 	const struct chring_deadlock_step *next;
+	size_t length = 0;
 	char pid[32];
 	size_t at;
 
-	for (at = put_text(text, size, 0, ""); step < end; step++) {
+	if (size)
+		*text = '\0';
+	for (; step < end; step++) {
 		next = step + 1 < end ? step + 1 : deadlock->steps;
 		snprintf(pid, sizeof(pid), "pid %d", step->pid);
-		if (at)
-			at = put_text(text, size, at, "; ");
-		at = put_text(text, size, at, step->pid ? pid : "a process");
-		at = put_text(text, size, at,
-			      step->flags & CHRING_STEP_QUEUED ?
-			      " is queued for " : " holds ");
-		at = put_lock(text, size, at, step);
-		at = put_text(text, size, at, ", waits for ");
-		at = put_lock(text, size, at, next);
+		at = length < size ? length : size;
+		length += snprintf(text + at, size - at,
+				   "%s%s %s %s, waits for %s",
+				   length ? "; " : "",
+				   step->pid ? pid : "a process",
+				   step->flags & CHRING_STEP_QUEUED ?
+				   "is queued for" : "holds",
+				   lock_name(step), lock_name(next));
 	}
-	return at;
+	return length;
 }
