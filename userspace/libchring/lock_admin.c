@@ -231,7 +231,6 @@ CHRING_EXPORT int chring_lock_get(struct chring *chring, const char *name,
 CHRING_EXPORT int chring_lock_check_token(struct chring *chring,
 					  const char *name, uint64_t token)
 {
-	struct chring_lock_status lock = {};
 	struct nl_msg *msg;
 	int ret;
 
@@ -243,7 +242,7 @@ CHRING_EXPORT int chring_lock_check_token(struct chring *chring,
 		nlmsg_free(msg);
 		return chring_fail_nomem(chring);
 	}
-	return chring_do(chring, msg, chring_take_lock, &lock);
+	return chring_do(chring, msg, NULL, NULL);
 }
 
 CHRING_EXPORT int chring_lock_dump(struct chring *chring,
