@@ -222,6 +222,21 @@ enum status lock_token(struct chring *chring, struct args *args)
 	return STATUS_CONDITION;
 }
 
+/* A time in whole seconds, under @text, or in ns, under @key. */
+static void print_time(const char *text, const char *key, uint64_t ns)
+{
+	output_number(OUTPUT_TEXT, text, ns / NSEC_PER_SEC);
+	output_number(OUTPUT_JSON, key, ns);
+}
+
+static void print_process(pid_t pid, const char *command)
+{
+	if (!pid)
+		return;
+	output_number(OUTPUT_BOTH, "pid", pid);
+	output_string(OUTPUT_BOTH, "comm", command);
+}
+
 static void print_holder(const struct chring_lock_status *lock)
 {
 	output_word(OUTPUT_TEXT, NULL, lock->held ? "held" : "free");
@@ -229,22 +244,13 @@ static void print_holder(const struct chring_lock_status *lock)
 	output_bool(OUTPUT_JSON, "shared", lock->shared);
 	output_number(lock->shared ? OUTPUT_BOTH : OUTPUT_JSON, "holders",
 		      lock->holders);
-	if (lock->pid) {
-		output_number(OUTPUT_BOTH, "pid", lock->pid);
-		output_string(OUTPUT_BOTH, "comm", lock->command);
-	}
-	if (lock->held) {
-		output_number(OUTPUT_TEXT, "seconds",
-			      lock->held_ns / NSEC_PER_SEC);
-		output_number(OUTPUT_JSON, "held-ns", lock->held_ns);
-	}
+	print_process(lock->pid, lock->command);
+	if (lock->held)
+		print_time("seconds", "held-ns", lock->held_ns);
 	if (lock->token)
 		output_number(OUTPUT_BOTH, "token", lock->token);
-	if (lock->expires) {
-		output_number(OUTPUT_TEXT, "seconds-left",
-			      lock->lease_ns / NSEC_PER_SEC);
-		output_number(OUTPUT_JSON, "lease-ns", lock->lease_ns);
-	}
+	if (lock->expires)
+		print_time("seconds-left", "lease-ns", lock->lease_ns);
 	output_number(OUTPUT_BOTH, "waiters", lock->waiters);
 }
 
@@ -312,18 +318,11 @@ static void print_one_holder(const struct chring_lock_holder *holder)
 {
 	output_object_begin();
 	output_word(OUTPUT_TEXT, NULL, "holder");
-	if (holder->pid) {
-		output_number(OUTPUT_BOTH, "pid", holder->pid);
-		output_string(OUTPUT_BOTH, "comm", holder->command);
-	}
-	output_number(OUTPUT_TEXT, "seconds", holder->held_ns / NSEC_PER_SEC);
-	output_number(OUTPUT_JSON, "held-ns", holder->held_ns);
+	print_process(holder->pid, holder->command);
+	print_time("seconds", "held-ns", holder->held_ns);
 	output_number(OUTPUT_BOTH, "token", holder->token);
-	if (holder->expires) {
-		output_number(OUTPUT_TEXT, "seconds-left",
-			      holder->lease_ns / NSEC_PER_SEC);
-		output_number(OUTPUT_JSON, "lease-ns", holder->lease_ns);
-	}
+	if (holder->expires)
+		print_time("seconds-left", "lease-ns", holder->lease_ns);
 	output_object_end();
 }
 
@@ -333,12 +332,12 @@ static void print_lock(const struct chring_lock_status *lock)
 
 	output_object_begin();
 	lock_values(lock);
-	if (lock->shown)
+	if (lock->shown) {
 		output_array_begin("holder");
-	for (i = 0; i < lock->shown; i++)
-		print_one_holder(&lock->holder[i]);
-	if (lock->shown)
+		for (i = 0; i < lock->shown; i++)
+			print_one_holder(&lock->holder[i]);
 		output_array_end();
+	}
 	output_object_end();
 }
 
