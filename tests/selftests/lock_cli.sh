@@ -526,6 +526,24 @@ holder_is_shown()
 	fails 2 'no lock' lock show a
 }
 
+# Of which each has other cells than the first, for one reason or another.
+locks_are_shown_one_below_the_other()
+{
+	ends 0 lock add a && ends 0 lock add leased ttl 5s &&
+	ends 0 lock add last fifo && hold last && ends 0 lock show || return
+	sed -i -E 's/ (pid|seconds|token) +[0-9]+/ \1 N/g' "$files/out"
+	diff - "$files/out" >&2 <<-END &&
+	a      adaptive mode 0600 uid 0 gid 0 handles 0
+	    free waiters 0
+	leased adaptive mode 0600 uid 0 gid 0 ttl-ms 5000 expiry fence handles 0
+	    free waiters 0
+	last   fifo     mode 0600 uid 0 gid 0 handles 1
+	    held pid N comm job seconds N token N waiters 0
+	END
+	touch "$files/end.$job" && ended 42 && ends 0 lock del a &&
+	ends 0 lock del leased && ends 0 lock del last
+}
+
 has_news()	# NAME
 {
 	json "it[0]['news']" lock show "$1" 2>/dev/null
@@ -730,7 +748,7 @@ tests=(
 	example_of_the_manual_adds_under_the_lock
 	example_of_the_manual_tells_of_a_dead_holder
 	example_of_the_manual_waits_for_many_locks
-	holder_is_shown all_news_are_shown
+	holder_is_shown locks_are_shown_one_below_the_other all_news_are_shown
 	sticky_news_stay_until_a_command_succeeds
 	token_is_compared_with_the_newest
 	tokens_of_those_who_share_are_good_until_let_go

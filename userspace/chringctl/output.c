@@ -12,6 +12,8 @@ struct cell {
 	const char *key;	/* printed before the value, or NULL */
 	char *value;
 	bool number;		/* to the right of its column */
+	struct cell *column;	/* the first row's cell above it, or itself */
+	int width;		/* of the column that begins with it */
 	bool on_new_line;
 	bool ends_row;
 };
@@ -102,35 +104,41 @@ static void table_add(const char *key, const char *value, bool number)
 	cell->number = number;
 	cell->on_new_line = table.new_line;
 	cell->ends_row = false;
+	cell->width = 0;
 	table.new_line = false;
 }
 
-/* Only the rows of a table that have its first row's cells are aligned. */
-static size_t table_columns(void)
+static bool same_key(const struct cell *a, const struct cell *b)
 {
-	size_t columns = 0;
-
-	while (columns < table.count && !table.cells[columns].ends_row)
-		columns++;
-	return columns + 1;
+	return a->key && b->key ? !strcmp(a->key, b->key) : a->key == b->key;
 }
 
-static int column_width(size_t column, size_t columns)
+/* A row is aligned with the first one as far as it has the same cells. */
+static void table_align(void)
 {
-	size_t width = 0;
-	size_t length;
-	size_t i;
+	struct cell *end = table.cells + table.count;
+	struct cell *column = table.cells;
+	struct cell *cell;
+	int length;
 
-	for (i = column; i < table.count; i += columns) {
-		length = strlen(table.cells[i].value);
-		if (length > width)
-			width = length;
+	for (cell = table.cells; cell < end; cell++) {
+		if (column && !same_key(column, cell))
+			column = NULL;
+		cell->column = column ? column : cell;
+		length = strlen(cell->value);
+		if (length > cell->column->width)
+			cell->column->width = length;
+
+		if (cell->ends_row)
+			column = table.cells;
+		else if (column)
+			column = column->ends_row ? NULL : column + 1;
 	}
-	return width;
 }
 
-static void print_cell(const struct cell *cell, bool first, int width)
+static void print_cell(const struct cell *cell, bool first)
 {
+	int width = cell->column->width;
 	bool last = cell->ends_row || cell[1].on_new_line;
 
 	if (first)
@@ -152,19 +160,14 @@ static void print_cell(const struct cell *cell, bool first, int width)
 
 static void table_flush(void)
 {
-	size_t columns = table_columns();
-	int *widths = allocate(NULL, columns, sizeof(*widths));
 	size_t i;
 
-	for (i = 0; i < columns; i++)
-		widths[i] = column_width(i, columns);
+	table_align();
 	for (i = 0; i < table.count; i++) {
-		print_cell(&table.cells[i], i % columns == 0,
-			   widths[i % columns]);
+		print_cell(&table.cells[i], !i || table.cells[i - 1].ends_row);
 		free(table.cells[i].value);
 	}
 	table.count = 0;
-	free(widths);
 }
 
 static void table_end_row(void)
