@@ -235,12 +235,11 @@ struct chring_lock_acquire {
  * @pad: set to 0
  *
  * Collects what has become of an acquisition with CHRING_ACQUIRE_ASYNC: the lock is
- * the caller's, by @token. The request is over then, and so it is with errors but
- * the first:
- * -EAGAIN where it is not done; -ENODATA where there is none; -ESTALE where the
- * lock was taken away before this (what its news were is told to the next holder),
- * or the handle is not the caller's; -EOVERFLOW; -EFAULT, and the lock is given back
- * with its news.
+ * the caller's, by @token, and the request is over. So it is with these errors:
+ * -ESTALE where the lock was taken away before this (what its news were is told to
+ * the next holder); -EOVERFLOW; -EFAULT for @token and what follows, and the lock is
+ * given back with its news. But not with these: -EAGAIN where it is not done; -ENODATA
+ * where there is none; -ESTALE where the handle is not the caller's.
  *
  * A handle has the lock from when it was granted, collected or not, with a lease
  * that runs as any other. What was granted and is not collected was not made use
