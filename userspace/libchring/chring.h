@@ -189,8 +189,8 @@ enum {
  *	ask twice for one packet
  * @migrated: handshakes and unaccepted connections that moved from a closed
  *	listener to another replica
- * @passed_over: times the pick went to a stand-in since the owner of the slot
- *	was dead
+ * @passed_over: times the pick went to another replica since the owner of the
+ *	slot was dead, or full, or draining
  * @refused: times no replica was alive, and a flow was refused or held
  *
  * The counters include the replicas that are gone.
@@ -393,8 +393,8 @@ void chring_free(struct chring *chring);
  * One sentence without a full stop or a line feed. Where the kernel refused it
  * is the kernel's text, the attribute that it is about by the name it has in
  * the family's specification, and the meaning of the errno: "weight must be
- * 1..1024 (attribute weight): Invalid argument". In a request for several
- * replicas it says which: "(attribute weight of replica w2)".
+ * 1..1024 (attribute weight): Numerical result out of range". In a request for
+ * several replicas it says which: "(attribute weight of replica w2)".
  *
  * Return: the text, valid until the next call with this handle; never NULL.
  */
@@ -411,10 +411,10 @@ const char *chring_error(const struct chring *chring);
  *
  * Return: 0; -EEXIST where the name, or the address and port, are taken; -EBUSY
  * where they are a service's that is being removed; -EINVAL for a name,
- * protocol, address, port or user that cannot be; -EAFNOSUPPORT for an address
- * of another family, or vnodes or slots that cannot be; -ENOSPC where there are
- * as many services as may be;
- * -EPERM without the privilege; -ENOMEM.
+ * protocol, address, key or user that cannot be, or slots that are no power of
+ * two; -ERANGE for a number or a policy that is out of range; -EAFNOSUPPORT for
+ * an address of another family; -ENOSPC where there are as many services as may
+ * be; -EPERM without the privilege; -ENOMEM.
  */
 int chring_service_new(struct chring *chring,
 		       const struct chring_service_request *request);
@@ -442,7 +442,7 @@ int chring_service_set_owner(struct chring *chring, const char *name,
  *
  * Needs CAP_NET_ADMIN in the user namespace that owns the network namespace.
  *
- * Return: 0; -ENOENT where there is no such service; -EINVAL for a policy that
+ * Return: 0; -ENOENT where there is no such service; -ERANGE for a policy that
  * the kernel does not know; -EPERM without the privilege.
  */
 int chring_service_set_none(struct chring *chring, const char *name,
@@ -458,7 +458,7 @@ int chring_service_set_none(struct chring *chring, const char *name,
  * CHRING_OVERRIDE_REATTACH, and takes other programs off it.
  * Needs CAP_NET_ADMIN in the user namespace that owns the network namespace.
  *
- * Return: 0; -ENOENT where there is no such service; -EINVAL for a policy that
+ * Return: 0; -ENOENT where there is no such service; -ERANGE for a policy that
  * the kernel does not know; -EPERM without the privilege; where it is to take its
  * port again, what chring_replica_new() returns of that.
  */
@@ -475,7 +475,7 @@ int chring_service_set_override(struct chring *chring, const char *name,
  * replicas; to CHRING_BALANCE_RING, all that are not as the ring has them.
  * Needs CAP_NET_ADMIN in the user namespace that owns the network namespace.
  *
- * Return: 0; -ENOENT where there is no such service; -EINVAL for a balance that
+ * Return: 0; -ENOENT where there is no such service; -ERANGE for a balance that
  * the kernel does not know; -EPERM without the privilege; -ENOMEM.
  */
 int chring_service_set_balance(struct chring *chring, const char *name,
@@ -568,7 +568,8 @@ int chring_service_del(struct chring *chring, const char *name);
  *
  * - -ENOENT: there is no such service
  * - -EEXIST: a name is taken
- * - -EINVAL: a name or a weight that cannot be, or no replicas at all
+ * - -EINVAL: a name that cannot be, or no replicas at all
+ * - -ERANGE: a weight or a ramp that is too large
  * - -EADDRINUSE: the port is held by other sockets, that do not share it
  * - -EBUSY: another program steers the port already, or the service is being
  *   removed
@@ -590,9 +591,9 @@ int chring_replica_new(struct chring *chring, const char *service,
  *
  * Needs the privilege that chring_replica_new() does.
  *
- * Return: 0; -ENOENT where there is no such service or replica; -EINVAL for a
- * weight out of range or a name given twice; -ENOSPC where that makes more
- * points than may be; -EMSGSIZE; -EPERM without the privilege; -ENOMEM.
+ * Return: 0; -ENOENT where there is no such service or replica; -ERANGE for a
+ * weight out of range; -EINVAL for a name given twice; -ENOSPC where that makes
+ * more points than may be; -EMSGSIZE; -EPERM without the privilege; -ENOMEM.
  */
 int chring_replica_set(struct chring *chring, const char *service,
 		       const struct chring_replica_request *replicas,
@@ -1194,7 +1195,8 @@ int chring_lock_open(struct chring_lock **lock, const char *name,
  *
  * A handle has one slot at a time; who needs more has more handles.
  *
- * Return: as chring_lock_open().
+ * Return: as chring_lock_open(), and -EINVAL for more slots than may be, or slots
+ * without CHRING_LOCK_CREATE.
  */
 int chring_lock_open_slots(struct chring_lock **lock, const char *name,
 			   uint32_t slots, unsigned int flags, mode_t mode);
@@ -1543,8 +1545,9 @@ const char *chring_lock_strerror(int err);
  * @request: what to make
  *
  * Return: 0; -EEXIST where the name is taken; -EINVAL for a name, flags, mode,
- * user or group that cannot be; -EPERM where this user may not make locks, or
- * none with this name or for that user; -EDQUOT; -ENOMEM.
+ * user or group that cannot be; -ERANGE for an expiry that there is not, or more
+ * slots than may be; -EPERM where this user may not make locks, or none with this
+ * name or for that user; -EDQUOT; -ENOMEM.
  */
 int chring_lock_new(struct chring *chring,
 		    const struct chring_lock_request *request);
@@ -1557,9 +1560,11 @@ int chring_lock_new(struct chring *chring,
  * Handles that are open may do what they might before.
  *
  * Return: 0; -ENOENT where there is no such lock; -EBUSY where the order is to
- * change of a lock that has handles; -EINVAL for a mode, user or group that
- * cannot be; -EPERM without the privilege: it needs the lock's user, or
- * CAP_NET_ADMIN in the user namespace that owns the network namespace.
+ * change of a lock that has handles; -EINVAL where nothing is to change, for a mode,
+ * user or group that cannot be, or for a lock with slots that is to be adaptive;
+ * -ERANGE for an expiry that there is not; -ENOMEM with a lease; -EPERM without the
+ * privilege: it needs the lock's user, or CAP_NET_ADMIN in the user namespace that
+ * owns the network namespace.
  */
 int chring_lock_set(struct chring *chring,
 		    const struct chring_lock_request *request);
