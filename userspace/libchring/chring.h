@@ -591,9 +591,10 @@ int chring_replica_new(struct chring *chring, const char *service,
  *
  * Needs the privilege that chring_replica_new() does.
  *
- * Return: 0; -ENOENT where there is no such service or replica; -ERANGE for a
- * weight out of range; -EINVAL for a name given twice; -ENOSPC where that makes
- * more points than may be; -EMSGSIZE; -EPERM without the privilege; -ENOMEM.
+ * Return: 0; -ENOENT where there is no such service or replica; -EBUSY where the
+ * service is being removed; -ERANGE for a weight out of range; -EINVAL for a name
+ * given twice; -ENOSPC where that makes more points than may be; -EMSGSIZE; -EPERM
+ * without the privilege; -ENOMEM.
  */
 int chring_replica_set(struct chring *chring, const char *service,
 		       const struct chring_replica_request *replicas,
@@ -611,7 +612,8 @@ int chring_replica_set(struct chring *chring, const char *service,
  *
  * Needs the privilege of chring_replica_set().
  *
- * Return: as chring_replica_set().
+ * Return: as chring_replica_set(); -EBUSY also where it is dead; -ERANGE for more
+ * seconds than may be.
  */
 int chring_replica_drain(struct chring *chring, const char *service,
 			 const char *name, uint32_t seconds);
@@ -626,7 +628,7 @@ int chring_replica_drain(struct chring *chring, const char *service,
  *
  * Needs the privilege of chring_replica_set().
  *
- * Return: as chring_replica_set(); -EBUSY where it is dead.
+ * Return: as chring_replica_set(); -EBUSY also where it is dead.
  */
 int chring_replica_up(struct chring *chring, const char *service,
 		      const char *name);
@@ -668,8 +670,9 @@ int chring_replica_dump(struct chring *chring, const char *service,
  * Their sockets are left as they are.
  * Needs the privilege that chring_replica_new() does.
  *
- * Return: 0; -ENOENT where there is no such service or replica; -EINVAL for a
- * name given twice; -EMSGSIZE; -EPERM without the privilege; -ENOMEM.
+ * Return: 0; -ENOENT where there is no such service or replica; -EBUSY where the
+ * service is being removed; -EINVAL for a name given twice; -EMSGSIZE; -EPERM without
+ * the privilege; -ENOMEM.
  */
 int chring_replica_del(struct chring *chring, const char *service,
 		       const char *const *names, size_t count);
@@ -720,8 +723,8 @@ int chring_replica_plan(struct chring *chring, const char *service,
  *	none would get the flow
  *
  * Return: 0; -ENOENT where there is no such service; -EDESTADDRREQ where @local
- * is needed; -EADDRNOTAVAIL where the service is on another address; -EINVAL
- * for port 0, addresses of two families, or a service whose key is
+ * is needed; -EADDRNOTAVAIL where the service is on another address; -ERANGE
+ * for port 0; -EINVAL for addresses of two families, or a service whose key is
  * CHRING_KEY_PAYLOAD; -EAFNOSUPPORT for a family that the service does not
  * take.
  */
@@ -1073,7 +1076,8 @@ struct chring_event {
  * namespace, the others no privilege.
  *
  * Return: 0; -EINVAL for what is no event; -ENOENT where the module does not
- * tell of such; -EPERM without the privilege; -ENOMEM; the negative errno of the netlink socket.
+ * tell of such; -EPERM without the privilege; -ENOMEM; the negative errno of the
+ * netlink socket.
  */
 int chring_subscribe(struct chring *chring, unsigned int events);
 
