@@ -531,8 +531,11 @@ locks_are_shown_one_below_the_other()
 {
 	ends 0 lock add a && ends 0 lock add leased ttl 5s &&
 	ends 0 lock add last fifo && hold last && ends 0 lock show || return
-	sed -i -E 's/ (pid|seconds|token) +[0-9]+/ \1 N/g' "$files/out"
-	diff - "$files/out" >&2 <<-END &&
+	sed -E 's/ (pid|seconds|token) +[0-9]+/ \1 N/g' "$files/out" \
+		>"$files/shown"
+	touch "$files/end.$job" && ended 42 && ends 0 lock del a &&
+	ends 0 lock del leased && ends 0 lock del last &&
+	diff - "$files/shown" >&2 <<-END
 	a      adaptive mode 0600 uid 0 gid 0 handles 0
 	    free waiters 0
 	leased adaptive mode 0600 uid 0 gid 0 ttl-ms 5000 expiry fence handles 0
@@ -540,8 +543,6 @@ locks_are_shown_one_below_the_other()
 	last   fifo     mode 0600 uid 0 gid 0 handles 1
 	    held pid N comm job seconds N token N waiters 0
 	END
-	touch "$files/end.$job" && ended 42 && ends 0 lock del a &&
-	ends 0 lock del leased && ends 0 lock del last
 }
 
 has_news()	# NAME
