@@ -944,4 +944,27 @@ TEST_F(slots, holders_are_told_one_by_one)
 	free(status);
 }
 
+TEST_F(slots, refusals_name_what_they_are_about)
+{
+	struct chring_lock_request request = {
+		.name = "slots/new",
+		.flags = CHRING_LOCK_KEEP,
+		.mode = CHRING_LOCK_KEEP,
+		.owner = CHRING_LOCK_KEEP,
+		.group = CHRING_LOCK_KEEP,
+		.ttl_ms = CHRING_LOCK_KEEP,
+		.expiry = CHRING_LOCK_KEEP,
+		.slots = CHRING_LOCK_SLOTS_MAX + 1,
+	};
+	struct chring *chring = chring_alloc();
+
+	ASSERT_EQ(0, chring_open(chring));
+	EXPECT_EQ(-ERANGE, chring_lock_new(chring, &request));
+	EXPECT_NE(NULL, strstr(chring_error(chring),
+			       "slots must be 1..65535 (attribute slots)"));
+	EXPECT_EQ(-ESTALE, chring_lock_check_token(chring, self->name, 1));
+	EXPECT_NE(NULL, strstr(chring_error(chring), "(attribute token)"));
+	chring_free(chring);
+}
+
 TEST_HARNESS_MAIN

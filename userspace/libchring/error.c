@@ -77,11 +77,13 @@ static const char *const lock_names[] = {
 	[CHRING_A_LOCK_UID]		= "uid",
 	[CHRING_A_LOCK_GID]		= "gid",
 	[CHRING_A_LOCK_DISCIPLINE]	= "discipline",
+	[CHRING_A_LOCK_TOKEN]		= "token",
 	[CHRING_A_LOCK_STRICT]		= "strict",
 	[CHRING_A_LOCK_STICKY]		= "sticky",
 	[CHRING_A_LOCK_TTL_MS]		= "ttl-ms",
 	[CHRING_A_LOCK_EXPIRY]		= "expiry",
 	[CHRING_A_LOCK_EAGER]		= "eager",
+	[CHRING_A_LOCK_SLOTS]		= "slots",
 };
 
 static const struct attr_set service_set = {
