@@ -520,7 +520,7 @@ int main(int argc, char **argv)
 	measure_several(shared_subjects, "readers", readers, READERS + 1, 1,
 			processors);
 	/* One more than there are slots is not to have one. */
-	measure_several(slot_subjects, "slots", slots, SLOT_USERS, SLOTS + 1,
-			processors);
+	measure_several(slot_subjects, "slots", contention, SLOT_USERS,
+			SLOTS + 1, processors);
 	return 0;
 }

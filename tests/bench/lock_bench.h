@@ -91,7 +91,6 @@ typedef void contend_fn(const struct subject *subject, int number,
 long long contention_round(const struct subject *subject,
 			   const struct setting *setting, contend_fn *contend);
 
-/* The rest is for @contend. */
 static inline bool round_is_over(void)
 {
 	/* Pairs with the store: @stopped is there */
@@ -100,8 +99,48 @@ static inline bool round_is_over(void)
 
 void note_wait(struct process *process, uint64_t begin, uint64_t end);
 
+/* What a holder does with the lock */
+typedef void hold_fn(const struct subject *subject, unsigned long loops);
+
+/*
+ * For @contend: locks, holds, unlocks, does without for a while, and again, until
+ * the round is over. In line, as are @lock and @hold where the caller knows them.
+ */
+static inline __attribute__((always_inline)) void
+take_turns(const struct subject *subject, int number,
+	   const struct setting *setting, void (*lock)(void), hold_fn *hold)
+{
+	struct process *process = &shared->processes[number];
+	unsigned long think = setting->think_ns * loops_per_ns;
+	unsigned long cs = setting->cs_ns * loops_per_ns;
+	uint64_t begin;
+	uint64_t end;
+
+	for (;;) {
+		begin = ticks();
+		lock();
+		end = ticks();
+		if (round_is_over())
+			break;
+		hold(subject, cs);
+		subject->unlock();
+		note_wait(process, begin, end);
+		process->ops++;
+		work(think);
+	}
+	subject->unlock();
+	note_wait(process, begin, end);
+}
+
+/* What all processes from one on have done, and the longest that any waited. */
+struct turns {
+	unsigned long ops;
+	uint64_t longest_wait;		/* ticks */
+};
+
+struct turns turns_from(int first, const struct setting *setting);
+
 void contention(const struct subject *subject, const struct setting *setting);
-void slots(const struct subject *subject, const struct setting *setting);
 
 /* lock_readers.c */
 void readers(const struct subject *subject, const struct setting *setting);

@@ -56,35 +56,36 @@ void note_wait(struct process *process, uint64_t begin, uint64_t end)
 		process->longest_wait = end - begin;
 }
 
+struct turns turns_from(int first, const struct setting *setting)
+{
+	struct turns turns = { 0 };
+	int i;
+
+	for (i = first; i < setting->procs; i++) {
+		const struct process *process = &shared->processes[i];
+
+		turns.ops += process->ops;
+		if (process->longest_wait > turns.longest_wait)
+			turns.longest_wait = process->longest_wait;
+	}
+	return turns;
+}
+
+static void hold(const struct subject *subject, unsigned long loops)
+{
+	if (!subject->slots)
+		shared->counter++;
+	else if (atomic_fetch_add(&shared->inside, 1) >= subject->slots)
+		errx(1, "%s has too many holders", subject->name);
+	work(loops);
+	if (subject->slots)
+		atomic_fetch_sub(&shared->inside, 1);
+}
+
 static void contend(const struct subject *subject, int number,
 		    const struct setting *setting)
 {
-	struct process *process = &shared->processes[number];
-	unsigned long think = setting->think_ns * loops_per_ns;
-	unsigned long cs = setting->cs_ns * loops_per_ns;
-	uint64_t begin;
-	uint64_t end;
-
-	for (;;) {
-		begin = ticks();
-		subject->lock();
-		end = ticks();
-		if (round_is_over())
-			break;
-		if (!subject->slots)
-			shared->counter++;
-		else if (atomic_fetch_add(&shared->inside, 1) >= subject->slots)
-			errx(1, "%s has too many holders", subject->name);
-		work(cs);
-		if (subject->slots)
-			atomic_fetch_sub(&shared->inside, 1);
-		subject->unlock();
-		note_wait(process, begin, end);
-		process->ops++;
-		work(think);
-	}
-	subject->unlock();
-	note_wait(process, begin, end);
+	take_turns(subject, number, setting, subject->lock, hold);
 }
 
 /* What each process of a subject has done in the rounds of a setting so far. */
@@ -123,55 +124,30 @@ static double fairness_of(const unsigned long *operations, int procs)
 	return most ? (double)least / most : 0;
 }
 
-/* What is sampled of a round, under the names that these have. */
-struct names {
-	const char *throughput;
-	const char *fairness;
-	const char *max_wait;
-};
-
-static void measure_round(const struct subject *subject,
-			  const struct setting *setting,
-			  const struct names *names)
-{
-	long long took = contention_round(subject, setting, contend);
-	const unsigned long *operations = operations_of(subject, setting);
-	uint64_t longest_wait = 0;
-	unsigned long all = 0;
-	int i;
-
-	for (i = 0; i < setting->procs; i++) {
-		struct process *process = &shared->processes[i];
-
-		all += process->ops;
-		if (process->longest_wait > longest_wait)
-			longest_wait = process->longest_wait;
-	}
-	if (!subject->slots && all != shared->counter)
-		errx(1, "%s does not exclude: %lu operations, but %lu counted",
-		     subject->name, all, shared->counter);
-	sample(names->throughput, subject, setting, all * 1e9 / took, "ops/s");
-	if (this_round == rounds - 1)
-		sample(names->fairness, subject, setting,
-		       fairness_of(operations, setting->procs), "min/max");
-	sample(names->max_wait, subject, setting, longest_wait / ticks_per_ns,
-	       "ns");
-}
-
 void contention(const struct subject *subject, const struct setting *setting)
 {
-	static const struct names names = {
-		"throughput", "fairness", "max_wait"
-	};
+	/* Without slots, and with them */
+	static const struct {
+		const char *throughput;
+		const char *fairness;
+		const char *max_wait;
+	} names[] = {
+		{ "throughput", "fairness", "max_wait" },
+		{ "slots_throughput", "slots_fairness", "slots_max_wait" },
+	}, *name;
+	long long took = contention_round(subject, setting, contend);
+	const unsigned long *operations = operations_of(subject, setting);
+	struct turns turns = turns_from(0, setting);
 
-	measure_round(subject, setting, &names);
-}
-
-void slots(const struct subject *subject, const struct setting *setting)
-{
-	static const struct names names = {
-		"slots_throughput", "slots_fairness", "slots_max_wait"
-	};
-
-	measure_round(subject, setting, &names);
+	if (!subject->slots && turns.ops != shared->counter)
+		errx(1, "%s does not exclude: %lu operations, but %lu counted",
+		     subject->name, turns.ops, shared->counter);
+	name = &names[subject->slots > 0];
+	sample(name->throughput, subject, setting, turns.ops * 1e9 / took,
+	       "ops/s");
+	if (this_round == rounds - 1)
+		sample(name->fairness, subject, setting,
+		       fairness_of(operations, setting->procs), "min/max");
+	sample(name->max_wait, subject, setting,
+	       turns.longest_wait / ticks_per_ns, "ns");
 }

@@ -16,84 +16,41 @@ static void check_unwritten(const struct subject *subject)
 		     subject->name);
 }
 
-static void read_on(const struct subject *subject, struct process *process,
-		    unsigned long cs, unsigned long think)
+static void hold_to_read(const struct subject *subject, unsigned long loops)
 {
-	uint64_t begin;
-	uint64_t end;
-
-	for (;;) {
-		begin = ticks();
-		subject->lock();
-		end = ticks();
-		if (round_is_over())
-			break;
-		check_unwritten(subject);
-		work(cs);
-		check_unwritten(subject);
-		subject->unlock();
-		note_wait(process, begin, end);
-		process->ops++;
-		work(think);
-	}
-	subject->unlock();
-	note_wait(process, begin, end);
+	check_unwritten(subject);
+	work(loops);
+	check_unwritten(subject);
 }
 
-static void write_on(const struct subject *subject, struct process *process,
-		     unsigned long cs, unsigned long think)
+static void hold_to_write(const struct subject *subject, unsigned long loops)
 {
-	uint64_t begin;
-	uint64_t end;
-
-	for (;;) {
-		begin = ticks();
-		subject->lock_alone();
-		end = ticks();
-		if (round_is_over())
-			break;
-		shared->counter++;
-		work(cs);
-		shared->finished++;
-		subject->unlock();
-		note_wait(process, begin, end);
-		process->ops++;
-		work(think);
-	}
-	subject->unlock();
-	note_wait(process, begin, end);
+	shared->counter++;
+	work(loops);
+	shared->finished++;
 }
 
 /* The first one writes. */
 static void contend(const struct subject *subject, int number,
 		    const struct setting *setting)
 {
-	struct process *process = &shared->processes[number];
-	unsigned long think = setting->think_ns * loops_per_ns;
-	unsigned long cs = setting->cs_ns * loops_per_ns;
-
 	if (number)
-		read_on(subject, process, cs, think);
+		take_turns(subject, number, setting, subject->lock,
+			   hold_to_read);
 	else
-		write_on(subject, process, cs, think);
+		take_turns(subject, number, setting, subject->lock_alone,
+			   hold_to_write);
 }
 
 void readers(const struct subject *subject, const struct setting *setting)
 {
 	long long took = contention_round(subject, setting, contend);
 	const struct process *writer = &shared->processes[0];
-	uint64_t longest_wait = 0;
-	unsigned long all = 0;
-	int i;
+	struct turns reads = turns_from(1, setting);
 
-	for (i = 1; i < setting->procs; i++) {
-		all += shared->processes[i].ops;
-		if (shared->processes[i].longest_wait > longest_wait)
-			longest_wait = shared->processes[i].longest_wait;
-	}
-	sample("reads", subject, setting, all * 1e9 / took, "ops/s");
+	sample("reads", subject, setting, reads.ops * 1e9 / took, "ops/s");
 	sample("reader_max_wait", subject, setting,
-	       longest_wait / ticks_per_ns, "ns");
+	       reads.longest_wait / ticks_per_ns, "ns");
 	sample("writes", subject, setting, writer->ops * 1e9 / took, "ops/s");
 	sample("writer_max_wait", subject, setting,
 	       writer->longest_wait / ticks_per_ns, "ns");
