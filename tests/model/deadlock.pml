@@ -5,7 +5,7 @@
  * Spin; tests/model/run says what is checked, with which of these, and which bugs
  * are planted:
  *
- *	N		processes, and locks
+ *	N		processes, and locks: 3
  *	ROUNDS		times that the last one acquires two locks; the others do so once
  *
  * A look reads one lock at a time, and anything may happen in between: that is
@@ -26,6 +26,13 @@ bool truth_refused[N];		/* it is on its way out of its queue */
 /* The lockspace's lock */
 bool looking;
 
+/* What a process waits for, as who looks has it */
+#ifdef BUG_LOOK_FIRST		/* it is not in the queue yet */
+#define WANTS(process) ((process) == _pid -> goal : wants[process])
+#else
+#define WANTS(process) wants[process]
+#endif
+
 inline take(lock, process)
 {
 	holder[lock] = process;
@@ -39,9 +46,7 @@ inline let_go(lock)
 	if
 	:: wants[0] == lock -> take(lock, 0); wants[0] = NONE
 	:: wants[1] == lock -> take(lock, 1); wants[1] = NONE
-#if N > 2
 	:: wants[2] == lock -> take(lock, 2); wants[2] = NONE
-#endif
 	:: else
 	fi
 }
@@ -54,10 +59,10 @@ inline truth_is_cycle(process)
 		truth_steps = 0;
 		truth_cycle = false;
 		do
-		:: truth_steps == N || wants[truth_at] == NONE ||
-		   holder[wants[truth_at]] == NONE -> break
+		:: truth_steps == N || WANTS(truth_at) == NONE ||
+		   holder[WANTS(truth_at)] == NONE -> break
 		:: else ->
-			truth_at = holder[wants[truth_at]];
+			truth_at = holder[WANTS(truth_at)];
 			truth_steps++;
 			if
 			:: truth_at != process && truth_refused[truth_at] -> break
@@ -85,14 +90,14 @@ inline look(seen)
 	:: else ->
 		atomic {
 			if
-			:: wants[at] == NONE || holder[wants[at]] == NONE ->
+			:: WANTS(at) == NONE || holder[WANTS(at)] == NONE ->
 				break
 			:: else
 			fi;
 			seen = seen * 8 + wait[at];
-			seen = seen * 8 + token[wants[at]];
-			seen = seen * 4 + holder[wants[at]];
-			at = holder[wants[at]];
+			seen = seen * 8 + token[WANTS(at)];
+			seen = seen * 4 + holder[WANTS(at)];
+			at = holder[WANTS(at)];
 			steps++
 		}
 		if
@@ -117,7 +122,7 @@ inline detect()
 #endif
 	atomic {
 		if
-		:: found && wants[_pid] != NONE ->
+		:: found && WANTS(_pid) != NONE ->
 			truth_is_cycle(_pid);
 			assert(truth_cycle);
 			truth_refused[_pid] = true
@@ -132,7 +137,7 @@ inline detect()
 		:: truth_refused[_pid] ->
 			truth_refused[_pid] = false;
 			if
-			:: wants[_pid] != NONE -> refused = true;
+			:: WANTS(_pid) != NONE -> refused = true;
 				wants[_pid] = NONE
 			:: else
 			fi
@@ -152,15 +157,20 @@ inline detect()
 inline acquire(lock)
 {
 #ifdef BUG_LOOK_FIRST
+	goal = lock;
 	if
 	:: holder[lock] != NONE -> detect()
 	:: else
 	fi;
+	goal = NONE;
 #endif
 	atomic {
 		if
-		:: holder[lock] == NONE -> take(lock, _pid)
-		:: else -> wants[_pid] = lock; wait[_pid]++
+		:: refused
+		:: !refused && holder[lock] == NONE -> take(lock, _pid)
+		:: !refused && holder[lock] != NONE ->
+			wants[_pid] = lock;
+			wait[_pid]++
 		fi
 	}
 #ifndef BUG_LOOK_FIRST
@@ -177,6 +187,9 @@ active [N] proctype process()
 	byte rounds, one, two, at, steps, truth_at, truth_steps;
 	int first, second;
 	bool found, refused, truth_cycle;
+#ifdef BUG_LOOK_FIRST
+	byte goal = NONE;
+#endif
 
 	do
 	:: rounds == (_pid == N - 1 -> ROUNDS : 1) -> break
@@ -186,15 +199,11 @@ active [N] proctype process()
 			if
 			:: one = 0
 			:: one = 1
-#if N > 2
 			:: one = 2
-#endif
 			fi;
 			if
 			:: two = (one + 1) % N
-#if N > 2
 			:: two = (one + 2) % N
-#endif
 			fi
 		}
 		acquire(one);
