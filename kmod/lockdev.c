@@ -62,6 +62,17 @@ static __always_inline int get_arg(void *arg, size_t size, size_t first,
 	return get_sized_arg(arg, size, first, user);
 }
 
+/* One that has flags after its size, none of which are known yet, and nothing new */
+static __always_inline int get_plain_arg(void *arg, size_t size,
+					 void __user *user)
+{
+	int err = get_arg(arg, size, size, user);
+
+	if (err < 0)
+		return err;
+	return ((u32 *)arg)[1] ? -EINVAL : 0;
+}
+
 static __always_inline int put_arg(void __user *user, const void *arg,
 				   size_t size)
 {
@@ -165,11 +176,9 @@ static long handle_finish(struct chring_handle *handle, void __user *user)
 	struct chring_grant grant;
 	int err;
 
-	err = get_arg(&arg, sizeof(arg), sizeof(arg), user);
-	if (err < 0)
+	err = get_plain_arg(&arg, sizeof(arg), user);
+	if (err)
 		return err;
-	if (arg.flags)
-		return -EINVAL;
 	err = chring_async_finish(handle, &grant);
 	if (err)
 		return err;
@@ -189,11 +198,9 @@ static long handle_release(struct chring_handle *handle, void __user *user)
 	struct chring_lock_release arg;
 	int err;
 
-	err = get_arg(&arg, sizeof(arg), sizeof(arg), user);
-	if (err < 0)
+	err = get_plain_arg(&arg, sizeof(arg), user);
+	if (err)
 		return err;
-	if (arg.flags)
-		return -EINVAL;
 	return chring_lock_release(handle, arg.token);
 }
 
@@ -202,11 +209,9 @@ static long handle_consistent(struct chring_handle *handle, void __user *user)
 	struct chring_lock_consistent arg;
 	int err;
 
-	err = get_arg(&arg, sizeof(arg), sizeof(arg), user);
-	if (err < 0)
+	err = get_plain_arg(&arg, sizeof(arg), user);
+	if (err)
 		return err;
-	if (arg.flags)
-		return -EINVAL;
 	return chring_lock_consistent(handle, arg.token);
 }
 
@@ -229,11 +234,9 @@ static long handle_adopt(struct chring_handle *handle, void __user *user)
 	struct chring_grant grant = {};
 	int err;
 
-	err = get_arg(&arg, sizeof(arg), sizeof(arg), user);
-	if (err < 0)
+	err = get_plain_arg(&arg, sizeof(arg), user);
+	if (err)
 		return err;
-	if (arg.flags)
-		return -EINVAL;
 	err = chring_handle_adopt(handle, &grant, &arg.id);
 	if (err)
 		return err;
