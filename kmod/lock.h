@@ -137,6 +137,7 @@ struct chring_term {
  * @since: when it was given that, ns, to a tick
  * @term: its lease
  * @async: its asynchronous acquisition, under way or not yet collected; or NULL
+ * @nr_sleepers: threads that wait by it
  * @refs: one of the file, and while it is looked at
  * @quota: counts it
  * @rcu: frees it
@@ -157,6 +158,7 @@ struct chring_handle {
 	u64 since;
 	struct chring_term term;
 	struct chring_async *async;
+	u32 nr_sleepers;
 	refcount_t refs;
 	struct chring_quota *quota;
 	struct rcu_head rcu;

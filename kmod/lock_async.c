@@ -204,6 +204,8 @@ static int end(struct chring_handle *handle, bool force)
 	async = handle->async;
 	if (!force)
 		err = chring_handle_check_locked(handle);
+	else if (handle->owner)
+		err = -ESTALE;
 	if (!err && !async)
 		err = -ENODATA;
 	if (err) {
@@ -237,7 +239,9 @@ int chring_async_cancel(struct chring_handle *handle)
 
 /**
  * chring_async_end - the same, where a handle is no longer its owner's
- * @handle: disowned, so that there will be no other; caller has a reference
+ * @handle: was disowned; caller has a reference
+ *
+ * What another owner asks for, which has adopted the handle meanwhile, stays.
  *
  * Context: may sleep; takes the lock's lock.
  */

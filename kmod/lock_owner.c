@@ -30,7 +30,10 @@ static bool send_one_away(struct chring_handle *handle)
 
 	spin_lock(&lock->lock);
 	list_for_each_entry(waiter, &lock->waiters, node) {
-		if (waiter->handle != handle)
+		/* Adopted meanwhile: those of its last owner were sent away */
+		if (handle->owner || !handle->nr_sleepers)
+			break;
+		if (waiter->handle != handle || !waiter->task)
 			continue;
 		task = get_task_struct(waiter->task);
 		chring_queue_finish_locked(lock, waiter, -ESTALE);
@@ -46,6 +49,17 @@ static bool send_one_away(struct chring_handle *handle)
 	wake_up_process(task);
 	put_task_struct(task);
 	return true;
+}
+
+/*
+ * Ends what a handle that was disowned waits for. Nobody queues any more whom this
+ * could miss, but who adopts the handle meanwhile: that one's is its own affair.
+ */
+static void send_all_away(struct chring_handle *handle)
+{
+	chring_async_end(handle);
+	while (send_one_away(handle))
+		;
 }
 
 /* Takes a handle from its owner; returns that with its reference, or NULL. */
@@ -86,10 +100,7 @@ static void leave(struct chring_handle *handle, u32 id, bool died)
 	struct chring_wakeup wakeup = { .poll = true };
 	bool ours;
 
-	/* Nobody queues any more whom these could miss */
-	chring_async_end(handle);
-	while (send_one_away(handle))
-		;
+	send_all_away(handle);
 	spin_lock(&lock->lock);
 	chring_word_freeze_locked(lock);
 	/* Otherwise it was adopted, and let go by that */
@@ -221,10 +232,7 @@ int chring_lock_adopt(struct chring_handle *handle, struct chring_owner *owner,
 	died = !last || chring_owner_is_dead(last);
 	spin_unlock(&lock->lock);
 
-	chring_async_end(handle);
-	while (send_one_away(handle))
-		;
-
+	send_all_away(handle);
 	spin_lock(&lock->lock);
 	chring_word_freeze_locked(lock);
 	if (handle->closed || handle->owner)

@@ -148,6 +148,7 @@ void chring_queue_add_locked(struct chring_lock *lock,
 	if (waiter->task) {
 		waiter->owner = waiter->handle->owner;
 		waiter->id = chring_owner_wait(waiter->owner, &waiter->waits);
+		waiter->handle->nr_sleepers++;
 	}
 	list_add_tail(&waiter->node, &lock->waiters);
 	lock->nr_waiters++;
@@ -180,8 +181,10 @@ void chring_queue_remove_locked(struct chring_lock *lock,
 	list_del_init(&waiter->node);
 	lock->nr_waiters--;
 	/* Whoever has disowned the handle keeps its owner until this is done */
-	if (waiter->task)
+	if (waiter->task) {
 		chring_owner_wait_no_more(waiter->owner, &waiter->waits);
+		waiter->handle->nr_sleepers--;
+	}
 }
 
 /**
