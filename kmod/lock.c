@@ -71,7 +71,8 @@ static void fill_view_locked(struct chring_lock *lock,
 		.flags = lock->flags,
 		.persistent = lock->persistent,
 	};
-	if (lock->lease)
+	/* Who asks for its handle is not told of leases, of which there may be many */
+	if (lock->lease && !asked)
 		chring_lease_view_locked(lock, view);
 	if (!holder)
 		return;
@@ -84,7 +85,8 @@ static void fill_view_locked(struct chring_lock *lock,
 /**
  * chring_lock_view - see how a lock stands
  * @lock: the lock; caller has a reference, or its lockspace's lock
- * @handle: one of the lock's, which is to see what is its own; or NULL
+ * @handle: one of the lock's, which is to see what is its own, but no leases; or
+ *	NULL
  * @view: filled in; the caller is to put its @tgid
  *
  * Context: process; takes the lock's lock.

@@ -105,16 +105,14 @@ struct chring_lock {
  * @deadline: when it is over, CLOCK_BOOTTIME; KTIME_MAX: the clock does not run
  * @given: it has the lock from the kernel, not by the word
  * @asked_ms: what it asked for instead of the lock's, if that is longer; or 0
- * @asked: CHRING_ACQUIRE_EAGER, CHRING_ACQUIRE_SIGNAL, CHRING_ACQUIRE_KILL
- * @wanted: somebody else tried to get the lock
+ * @asked: CHRING_ACQUIRE_..., of which EAGER, SIGNAL and KILL matter
  * @signalled: the holder was sent the signal that its lease is over
  */
 struct chring_term {
 	ktime_t deadline;
 	u32 asked_ms;
-	u8 asked;
+	u32 asked;
 	bool given;
-	bool wanted;
 	bool signalled;
 };
 
@@ -167,8 +165,7 @@ struct chring_handle {
 /**
  * struct chring_grant - what an acquisition asks for, and gives
  * @ttl_ms: lease that is asked for, or 0
- * @flags: CHRING_ACQUIRE_SHARED, CHRING_ACQUIRE_EAGER, CHRING_ACQUIRE_SIGNAL,
- *	CHRING_ACQUIRE_KILL
+ * @flags: CHRING_ACQUIRE_..., all that were given
  * @token: of the acquisition
  * @word: the word, without flags; CHRING_LOCK_NO_WORD where others may hold the
  *	lock at once

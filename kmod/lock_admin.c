@@ -143,6 +143,8 @@ static int lock_change_locked(struct chring_lock *lock,
 		lock->lease->ttl_ms = changes->ttl_ms;
 	if (changes->set_expiry)
 		lock->lease->expiry = changes->expiry;
+	if (lock->lease)
+		chring_lease_stale_locked(lock);
 	return 0;
 }
 

@@ -165,30 +165,47 @@ void chring_lease_begin_locked(struct chring_handle *handle,
 	term->given = true;
 	term->asked_ms = grant->ttl_ms;
 	term->asked = grant->flags;
+	handle->lock->lease->stale = true;
 }
 
 /**
- * chring_lease_want_locked - somebody wants a lock that another has
+ * chring_lease_stale_locked - clocks may have to run that did not have to before
+ * @lock: caller holds its lock; it can have leases
+ *
+ * chring_lease_update_locked() is to come. Without this it looks at one who holds
+ * the lock alone, but at none of several.
+ */
+void chring_lease_stale_locked(struct chring_lock *lock)
+{
+	lockdep_assert_held(&lock->lock);
+	lock->lease->stale = true;
+}
+
+/**
+ * chring_lease_want_locked - somebody wants a lock that others have
  * @lock: frozen; caller holds its lock; it can have leases
  */
 void chring_lease_want_locked(struct chring_lock *lock)
 {
-	struct chring_handle *handle;
+	u64 newest = chring_word_token_locked(lock);
 
-	follow_holder(lock);
-	for (handle = lock->holder; handle;
-	     handle = chring_holder_next_locked(handle))
-		term_of(handle)->wanted = true;
+	if (lock->lease->wanted == newest)
+		return;
+	lock->lease->wanted = newest;
+	chring_lease_stale_locked(lock);
 }
 
 /* Lets a holder's clock run, if it is to run by now, and says whether it did. */
-static bool start(struct chring_lock *lock, struct chring_term *term)
+static bool start(struct chring_handle *handle)
 {
+	struct chring_lock *lock = handle->lock;
+	struct chring_term *term = term_of(handle);
 	u32 ttl_ms = min_not_zero(lock->lease->ttl_ms, term->asked_ms);
 
 	if (!ttl_ms || term->signalled || term->deadline != KTIME_MAX)
 		return false;
-	if (!lock->nr_waiters && !term->wanted &&
+	if (!lock->nr_waiters &&
+	    chring_holder_token_locked(handle) > lock->lease->wanted &&
 	    !(lock->flags & CHRING_LOCK_EAGER) &&
 	    !(term->asked & CHRING_ACQUIRE_EAGER))
 		return false;
@@ -215,9 +232,12 @@ void chring_lease_update_locked(struct chring_lock *lock)
 
 	follow_holder(lock);
 	lock->kernels = can_kill(lock->lease);
+	if (lock->nr_shares && !lock->lease->stale)
+		return;
+	lock->lease->stale = false;
 	for (handle = lock->holder; handle;
 	     handle = chring_holder_next_locked(handle))
-		started |= start(lock, term_of(handle));
+		started |= start(handle);
 	if (started)
 		set_timer(lock);
 }
@@ -363,7 +383,10 @@ static struct chring_handle *find_over_locked(struct chring_lock *lock)
 	return NULL;
 }
 
-/* Ends one lease that is over. Returns whether there was one. */
+/*
+ * Ends one lease that is over, or sets the timer for the next. Returns whether
+ * there was one.
+ */
 static bool end_one(struct chring_lock *lock)
 {
 	struct chring_wakeup wakeup = {};
@@ -377,8 +400,9 @@ static bool end_one(struct chring_lock *lock)
 	if (over) {
 		tgid = get_pid(over->owner->tgid);
 		signal = expire_locked(over, &wakeup);
+	} else {
+		set_timer(lock);
 	}
-	set_timer(lock);
 	chring_queue_settle(lock, &wakeup);
 	/* It wakes somebody, and so waits until the lock's lock is let go */
 	if (signal)

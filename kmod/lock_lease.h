@@ -23,6 +23,9 @@ enum chring_lease_expiry {
  * @work: looks whether the lease is over
  * @ttl_ms: how long a holder may make others wait; 0: for ever
  * @expiry: what becomes of it then
+ * @wanted: the newest token when somebody last wanted the lock: it is about all
+ *	who hold it by that, or by a lesser one
+ * @stale: a clock of those who hold the lock may have to run by now
  * @token: of the one holder that @term is about; 0: there is none
  * @term: its lease; where several hold the lock their handles have them
  */
@@ -32,6 +35,8 @@ struct chring_lease {
 	struct work_struct work;
 	u32 ttl_ms;
 	u8 expiry;
+	bool stale;
+	u64 wanted;
 	u64 token;
 	struct chring_term term;
 };
@@ -40,6 +45,7 @@ int chring_lease_make(struct chring_lock *lock);
 void chring_lease_free(struct chring_lock *lock);
 void chring_lease_begin_locked(struct chring_handle *handle,
 			       const struct chring_grant *grant);
+void chring_lease_stale_locked(struct chring_lock *lock);
 void chring_lease_want_locked(struct chring_lock *lock);
 void chring_lease_update_locked(struct chring_lock *lock);
 u32 chring_lease_news_locked(struct chring_handle *handle);

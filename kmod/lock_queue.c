@@ -151,7 +151,8 @@ void chring_queue_add_locked(struct chring_lock *lock,
 		waiter->handle->nr_sleepers++;
 	}
 	list_add_tail(&waiter->node, &lock->waiters);
-	lock->nr_waiters++;
+	if (!lock->nr_waiters++ && lock->lease)
+		chring_lease_stale_locked(lock);
 }
 
 /**
