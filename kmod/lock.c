@@ -5,7 +5,6 @@
 
 #include <linux/hrtimer.h>
 #include <linux/jiffies.h>
-#include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
@@ -21,14 +20,6 @@
 #include "lock_word.h"
 #include "lockspace.h"
 #include "owner.h"
-
-/*
- * A waiter looks at the word of its own accord from time to time: who has it
- * mapped can wipe WAITERS, and then nobody wakes anybody.
- */
-static unsigned int look_again_ms = 250;
-module_param(look_again_ms, uint, 0644);
-MODULE_PARM_DESC(look_again_ms, "Time after which a waiter looks unwoken");
 
 /**
  * chring_handle_check_locked - is a handle the current process's?
@@ -256,17 +247,6 @@ static int give_up(struct chring_waiter *waiter, int reason)
 	return reason;
 }
 
-/**
- * chring_lock_look_again - when to look at a word of one's own accord
- *
- * Context: any.
- * Return: after so much time, in jiffies.
- */
-unsigned long chring_lock_look_again(void)
-{
-	return msecs_to_jiffies(max(READ_ONCE(look_again_ms), 1U));
-}
-
 /*
  * Ends the wait of the current thread if its process is in a cycle by it. That is
  * looked for by one at a time, who has left the queue before the next one looks.
@@ -294,7 +274,7 @@ static int detect(struct chring_waiter *waiter)
 /* Returns false where the deadline has passed. */
 static bool sleep_until(bool looks, ktime_t deadline)
 {
-	unsigned long look_again = chring_lock_look_again();
+	unsigned long look_again = chring_queue_look_again();
 	ktime_t next;
 
 	if (deadline == KTIME_MAX) {
@@ -339,7 +319,7 @@ static int wait(struct chring_waiter *waiter, u32 flags, ktime_t deadline)
 		    time_after_eq(jiffies, detect_at)) {
 			__set_current_state(TASK_RUNNING);
 			status = detect(waiter);
-			detect_at = jiffies + chring_lock_look_again();
+			detect_at = jiffies + chring_queue_look_again();
 			continue;
 		}
 		in_time = sleep_until(looks, deadline);

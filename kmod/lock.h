@@ -285,7 +285,6 @@ int chring_lock_prepare(struct chring_handle *handle, u32 flags, u32 ttl_ms,
 			struct chring_grant *grant);
 int chring_lock_try_locked(struct chring_waiter *waiter, u32 flags,
 			   struct chring_wakeup *wakeup);
-unsigned long chring_lock_look_again(void);
 int chring_lock_acquire(struct chring_handle *handle, u32 flags, u32 ttl_ms,
 			ktime_t deadline, struct chring_grant *grant);
 void chring_lock_give_back(struct chring_handle *handle,

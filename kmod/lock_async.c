@@ -36,7 +36,7 @@
 #include "lock_queue.h"
 #include "lock_word.h"
 
-/* The word may have been wiped of WAITERS: see look_again_ms. */
+/* The word may have been wiped of WAITERS: see look_again_ms. The first one looks. */
 static void look(struct work_struct *work)
 {
 	struct chring_async *async = container_of(to_delayed_work(work),
@@ -45,14 +45,6 @@ static void look(struct work_struct *work)
 	struct chring_wakeup wakeup = {};
 
 	spin_lock(&lock->lock);
-	if (list_empty(&async->waiter.node) ||
-	    lock->flags & CHRING_LOCK_STRICT) {
-		spin_unlock(&lock->lock);
-		return;
-	}
-	/* Before it lets go of the lock, and so of what it is in */
-	schedule_delayed_work(&async->look, chring_lock_look_again());
-	/* Who is before it in the queue looks as well */
 	if (chring_queue_first_locked(lock) != &async->waiter) {
 		spin_unlock(&lock->lock);
 		return;
@@ -88,9 +80,6 @@ static int start(struct chring_async *async, u32 flags)
 	if (!status) {
 		WRITE_ONCE(handle->async, async);
 		handle->lost = false;
-		if (!(lock->flags & CHRING_LOCK_STRICT))
-			schedule_delayed_work(&async->look,
-					      chring_lock_look_again());
 	}
 	chring_queue_unlock(lock, &wakeup);
 	return status;

@@ -56,6 +56,52 @@ static unsigned int handoff_us = 1000;
 module_param(handoff_us, uint, 0644);
 MODULE_PARM_DESC(handoff_us, "Wait after which an adaptive lock is handed over");
 
+/*
+ * A waiter looks at the word of its own accord from time to time: who has it
+ * mapped can wipe WAITERS, and then nobody wakes anybody.
+ */
+static unsigned int look_again_ms = 250;
+module_param(look_again_ms, uint, 0644);
+MODULE_PARM_DESC(look_again_ms, "Time after which a waiter looks unwoken");
+
+#define LOOK_AGAIN_MAX_MS	(3600U * MSEC_PER_SEC)
+
+/**
+ * chring_queue_look_again - when to look at a word of one's own accord
+ *
+ * Context: any.
+ * Return: after so much time, in jiffies; an hour at most.
+ */
+unsigned long chring_queue_look_again(void)
+{
+	return msecs_to_jiffies(clamp(READ_ONCE(look_again_ms), 1U,
+				      LOOK_AGAIN_MAX_MS));
+}
+
+/**
+ * chring_queue_first_locked - who has waited longest
+ * @lock: caller holds its lock
+ *
+ * Return: the waiter, or NULL.
+ */
+struct chring_waiter *chring_queue_first_locked(struct chring_lock *lock)
+{
+	lockdep_assert_held(&lock->lock);
+	return list_first_entry_or_null(&lock->waiters, struct chring_waiter,
+					node);
+}
+
+/* Whoever is first, of at least one, looks for all; a sleeper does so by itself. */
+static void have_first_look_locked(struct chring_lock *lock)
+{
+	struct chring_waiter *first = chring_queue_first_locked(lock);
+
+	if (!first->task && !(lock->flags & CHRING_LOCK_STRICT))
+		schedule_delayed_work(&container_of(first, struct chring_async,
+						    waiter)->look,
+				      chring_queue_look_again());
+}
+
 static void unlock_and_wake(struct chring_lock *lock,
 			    struct chring_wakeup *wakeup)
 	__releases(&lock->lock)
@@ -66,6 +112,8 @@ static void unlock_and_wake(struct chring_lock *lock,
 	lock->raised = 0;
 	if (lock->lease)
 		chring_lease_update_locked(lock);
+	if (lock->nr_waiters)
+		have_first_look_locked(lock);
 	chring_word_thaw_locked(lock, wakeup->nudged);
 	if (wakeup->handle) {
 		/* Who polls may collect at once, and close the handle */
@@ -93,8 +141,7 @@ static void unlock_and_wake(struct chring_lock *lock,
  * @lock: frozen; caller holds its lock, and a reference
  * @wakeup: what has come of it
  *
- * Context: may sleep, with no other lock that the woken could
- * want; releases the lock's lock.
+ * Context: may sleep; releases the lock's lock.
  */
 void chring_queue_unlock(struct chring_lock *lock, struct chring_wakeup *wakeup)
 	__releases(&lock->lock)
@@ -109,19 +156,6 @@ void chring_queue_unlock(struct chring_lock *lock, struct chring_wakeup *wakeup)
 		chring_word_freeze_locked(lock);
 		chring_queue_pass_on_locked(lock, wakeup);
 	}
-}
-
-/**
- * chring_queue_first_locked - who has waited longest
- * @lock: caller holds its lock
- *
- * Return: the waiter, or NULL.
- */
-struct chring_waiter *chring_queue_first_locked(struct chring_lock *lock)
-{
-	lockdep_assert_held(&lock->lock);
-	return list_first_entry_or_null(&lock->waiters, struct chring_waiter,
-					node);
 }
 
 /**

@@ -26,6 +26,7 @@ struct chring_wakeup {
 	bool poll;
 };
 
+unsigned long chring_queue_look_again(void);
 void chring_queue_unlock(struct chring_lock *lock, struct chring_wakeup *wakeup)
 	__releases(&lock->lock);
 struct chring_waiter *chring_queue_first_locked(struct chring_lock *lock);
