@@ -141,13 +141,20 @@ bool chring_access_is_owner_locked(const struct chring_lock *lock,
 }
 
 /**
- * chring_access_may_see_locked - may somebody see a lock in listings?
- * @lock: caller holds its lock
+ * chring_access_may_see - may somebody see a lock in listings?
+ * @lock: caller has a reference, or its lockspace's lock
  * @subject: who; the current process
+ *
+ * Context: process; takes the lock's lock.
  */
-bool chring_access_may_see_locked(const struct chring_lock *lock,
-				  const struct chring_subject *subject)
+bool chring_access_may_see(struct chring_lock *lock,
+			   const struct chring_subject *subject)
 {
-	return chring_access_is_owner_locked(lock, subject) ||
-	       chring_access_locked(lock) & CHRING_ACCESS_READ;
+	bool may;
+
+	spin_lock(&lock->lock);
+	may = chring_access_is_owner_locked(lock, subject) ||
+	      chring_access_locked(lock) & CHRING_ACCESS_READ;
+	spin_unlock(&lock->lock);
+	return may;
 }

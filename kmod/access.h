@@ -24,8 +24,8 @@ int chring_access_create(struct user_namespace *ns, const char *name,
 int chring_access_give(struct user_namespace *ns, const char *name,
 		       kuid_t owner, struct netlink_ext_ack *extack);
 unsigned int chring_access_locked(const struct chring_lock *lock);
-bool chring_access_may_see_locked(const struct chring_lock *lock,
-				  const struct chring_subject *subject);
+bool chring_access_may_see(struct chring_lock *lock,
+			   const struct chring_subject *subject);
 bool chring_access_is_owner_locked(const struct chring_lock *lock,
 				   const struct chring_subject *subject);
 

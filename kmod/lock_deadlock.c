@@ -270,17 +270,6 @@ static unsigned int find_cycle(struct look *look, struct chring_owner *owner,
 
 /* ---- telling of it */
 
-static bool may_see(struct chring_lock *lock,
-		    const struct chring_subject *subject)
-{
-	bool may;
-
-	spin_lock(&lock->lock);
-	may = chring_access_may_see_locked(lock, subject);
-	spin_unlock(&lock->lock);
-	return may;
-}
-
 /* What the current process may know: of itself all. */
 static void describe_step(const struct chring_knot *knot, unsigned int nr,
 			  const struct chring_subject *subject,
@@ -288,7 +277,7 @@ static void describe_step(const struct chring_knot *knot, unsigned int nr,
 {
 	const struct chring_knot_edge *edge = &knot->edges[nr];
 	const struct chring_knot_wait *wait = &knot->waits[edge->wait];
-	bool may = may_see(wait->lock, subject);
+	bool may = chring_access_may_see(wait->lock, subject);
 
 	*step = (struct chring_lock_step){};
 	if (edge->queued)

@@ -173,17 +173,6 @@ int chring_nl_lock_break_doit(struct sk_buff *skb, struct genl_info *info)
 	return do_by_name(skb, info, chring_lock_break_by_name);
 }
 
-static bool may_see(struct chring_lock *lock,
-		    const struct chring_subject *subject)
-{
-	bool may;
-
-	spin_lock(&lock->lock);
-	may = chring_access_may_see_locked(lock, subject);
-	spin_unlock(&lock->lock);
-	return may;
-}
-
 static int put_lock(struct sk_buff *skb, struct chring_lock *lock,
 		    struct user_namespace *ns)
 {
@@ -224,7 +213,7 @@ static int put_by_name(struct sk_buff *msg, const struct sk_buff *skb,
 	if (!lock) {
 		NL_SET_ERR_MSG_ATTR(info->extack, name, "no lock of this name");
 		err = -ENOENT;
-	} else if (!may_see(lock, &subject)) {
+	} else if (!chring_access_may_see(lock, &subject)) {
 		NL_SET_ERR_MSG_ATTR(info->extack, name,
 				    "lock may not be read");
 		err = -EACCES;
@@ -287,7 +276,7 @@ int chring_nl_lock_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	mutex_lock(&space->lock);
 	cb->seq = space->seq;
 	xa_for_each_start(&space->locks, id, lock, state->lock) {
-		if (may_see(lock, &subject))
+		if (chring_access_may_see(lock, &subject))
 			err = dump_lock(skb, cb, lock);
 		if (err)
 			break;
