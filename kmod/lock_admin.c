@@ -59,6 +59,16 @@ static int check_ids(const struct chring_lock_changes *changes,
 	return 0;
 }
 
+static int check_discipline(u32 slots, const struct chring_lock_changes *changes,
+			    struct netlink_ext_ack *extack)
+{
+	if (!slots || !(changes->kinds & ~changes->flags))
+		return 0;
+	NL_SET_ERR_MSG_ATTR(extack, changes->kind_attr,
+			    "slots are given in order of arrival");
+	return -EINVAL;
+}
+
 /**
  * chring_lock_new - make a lock that outlives its handles
  * @space: where
@@ -68,7 +78,8 @@ static int check_ids(const struct chring_lock_changes *changes,
  * @extack: says why not
  *
  * Context: may sleep; takes the lockspace's lock.
- * Return: 0; -EEXIST; -EINVAL for a name; -EPERM; -EDQUOT; -ENOMEM.
+ * Return: 0; -EEXIST; -EINVAL for a name, or for slots that are to be adaptive;
+ * -EPERM; -EDQUOT; -ENOMEM.
  */
 int chring_lock_new(struct chring_lockspace *space, const char *name,
 		    const struct chring_lock_changes *changes,
@@ -88,7 +99,8 @@ int chring_lock_new(struct chring_lockspace *space, const char *name,
 	};
 	int err;
 
-	err = check_ids(changes, subject, extack);
+	err = check_discipline(changes->slots, changes, extack) ?:
+	      check_ids(changes, subject, extack);
 	if (err)
 		return err;
 	/* Who is not sure to ask of its own accord has no id to make it by */
@@ -117,6 +129,8 @@ static int lock_change_locked(struct chring_lock *lock,
 			      const struct chring_lock_changes *changes,
 			      struct netlink_ext_ack *extack)
 {
+	int err;
+
 	lockdep_assert_held(&lock->lock);
 	/* Those who have it mapped know by which rule to take it */
 	if ((lock->flags ^ changes->flags) & changes->kinds &&
@@ -125,11 +139,9 @@ static int lock_change_locked(struct chring_lock *lock,
 				    "discipline cannot change while the lock is open");
 		return -EBUSY;
 	}
-	if (lock->slots && changes->kinds & ~changes->flags) {
-		NL_SET_ERR_MSG_ATTR(extack, changes->kind_attr,
-				    "slots are given in order of arrival");
-		return -EINVAL;
-	}
+	err = check_discipline(lock->slots, changes, extack);
+	if (err)
+		return err;
 	lock->flags &= ~changes->kinds;
 	lock->flags |= changes->flags & changes->kinds;
 	chring_word_tell_flags_locked(lock);

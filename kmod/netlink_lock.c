@@ -81,21 +81,6 @@ static int get_changes(const struct genl_info *info,
 	return err ?: get_gid_attr(info, &changes->gid);
 }
 
-static int get_slots(const struct genl_info *info,
-		     struct chring_lock_changes *changes)
-{
-	const struct nlattr *discipline = info->attrs[CHRING_A_LOCK_DISCIPLINE];
-
-	if (!info->attrs[CHRING_A_LOCK_SLOTS])
-		return 0;
-	changes->slots = nla_get_u32(info->attrs[CHRING_A_LOCK_SLOTS]);
-	if (!discipline || changes->flags & CHRING_LOCK_FIFO)
-		return 0;
-	NL_SET_ERR_MSG_ATTR(info->extack, discipline,
-			    "slots are given in order of arrival");
-	return -EINVAL;
-}
-
 int chring_nl_lock_new_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct chring_subject subject = chring_nl_subject(skb, genl_info_net(info));
@@ -113,9 +98,8 @@ int chring_nl_lock_new_doit(struct sk_buff *skb, struct genl_info *info)
 		changes.flags |= CHRING_LOCK_STICKY;
 	if (info->attrs[CHRING_A_LOCK_EAGER])
 		changes.flags |= CHRING_LOCK_EAGER;
-	err = get_slots(info, &changes);
-	if (err)
-		return err;
+	if (info->attrs[CHRING_A_LOCK_SLOTS])
+		changes.slots = nla_get_u32(info->attrs[CHRING_A_LOCK_SLOTS]);
 	NL_SET_BAD_ATTR(info->extack, info->attrs[CHRING_A_LOCK_NAME]);
 	return chring_lock_new(chring_lockspace(genl_info_net(info)),
 			       nla_data(info->attrs[CHRING_A_LOCK_NAME]),
