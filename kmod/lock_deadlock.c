@@ -46,6 +46,8 @@
 /* So many of a lock's holders are looked at, and of its waiters */
 #define SCAN 64
 
+static_assert(CHRING_KNOT_PROCESSES == CHRING_STEPS_MAX);
+
 /**
  * struct look - what is needed to look for a deadlock
  * @knot: who waits for whom
