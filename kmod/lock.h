@@ -36,7 +36,6 @@ struct task_struct;
  *	CHRING_LOCK_EAGER
  * @persistent: outlives its handles
  * @doomed: does not outlive its handles, whatever news there is
- * @gone: its lockspace knows it no more: no handle is added
  * @taken: somebody has held it
  * @kernels: the word is the kernel's, so that it knows who holds the lock
  * @raised: of @news, what has not been told to those who listen
@@ -74,7 +73,6 @@ struct chring_lock {
 	u8 flags;
 	u8 persistent : 1;
 	u8 doomed : 1;
-	u8 gone : 1;
 	u8 taken : 1;
 	u8 raised : 4;
 	u16 nr_shares;
