@@ -50,9 +50,9 @@ static noinline int get_sized_arg(void *arg, size_t size, size_t first,
 
 /*
  * Takes an argument, and returns how much of it is the caller's, at most as much
- * as there is here, or an error. Most callers were
- * compiled with the size that it has here, and one copy will do; inline, as
- * copies of a size that the compiler knows need no check against the stack.
+ * as there is here, or an error. Most callers were compiled with the size that it
+ * has here, and one copy will do; inline, as copies of a size that the compiler
+ * knows need no check against the stack.
  */
 static __always_inline int get_arg(void *arg, size_t size, size_t first,
 				   void __user *user)
@@ -99,17 +99,13 @@ static int put_steps(struct chring_lock_acquire __user *user,
 		     const struct chring_lock_acquire *arg,
 		     const struct chring_deadlock *deadlock)
 {
-	void __user *step = u64_to_user_ptr(arg->steps);
-	unsigned int i;
+	unsigned int nr = min(arg->nr_steps, deadlock->nr);
 
 	if (!arg->steps)
 		return 0;
-	for (i = 0; i < min(arg->nr_steps, deadlock->nr); i++) {
-		if (copy_to_user(step, &deadlock->steps[i],
-				 sizeof(deadlock->steps[i])))
-			return -EFAULT;
-		step += arg->step_size;
-	}
+	if (copy_to_user(u64_to_user_ptr(arg->steps), deadlock->steps,
+			 nr * sizeof(deadlock->steps[0])))
+		return -EFAULT;
 	return put_user(deadlock->nr, &user->nr_steps);
 }
 
@@ -123,10 +119,22 @@ static noinline int refuse_deadlock(void __user *user,
 	return err ?: -EDEADLK;
 }
 
-/* A step larger than ours would have something in it that we do not fill in */
-static bool is_step_size(const struct chring_lock_acquire *arg)
+static bool is_valid(const struct chring_lock_acquire *arg)
 {
-	return !arg->steps || arg->step_size == sizeof(struct chring_lock_step);
+	if (arg->flags & ~(CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_SELF |
+			   CHRING_ACQUIRE_EAGER | CHRING_ACQUIRE_SIGNAL |
+			   CHRING_ACQUIRE_KILL | CHRING_ACQUIRE_SHARED |
+			   CHRING_ACQUIRE_ASYNC | CHRING_ACQUIRE_DETECT) ||
+	    arg->deadline < 0)
+		return false;
+	/* Who does not wait need not be told when to stop, nor that it cannot end */
+	if (arg->flags & CHRING_ACQUIRE_ASYNC)
+		return !(arg->flags & (CHRING_ACQUIRE_TRY |
+				       CHRING_ACQUIRE_DETECT)) &&
+		       arg->deadline == CHRING_DEADLINE_NONE;
+	/* A step larger than ours would have something that we do not fill in */
+	return !(arg->flags & CHRING_ACQUIRE_DETECT) || !arg->steps ||
+	       arg->step_size == sizeof(struct chring_lock_step);
 }
 
 static long handle_acquire(struct chring_handle *handle, void __user *user)
@@ -138,23 +146,14 @@ static long handle_acquire(struct chring_handle *handle, void __user *user)
 	err = get_arg(&arg, sizeof(arg), FIRST_ACQUIRE, user);
 	if (err < 0)
 		return err;
-	if (arg.flags & ~(CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_SELF |
-			  CHRING_ACQUIRE_EAGER | CHRING_ACQUIRE_SIGNAL |
-			  CHRING_ACQUIRE_KILL | CHRING_ACQUIRE_SHARED |
-			  CHRING_ACQUIRE_ASYNC | CHRING_ACQUIRE_DETECT) ||
-	    arg.deadline < 0)
+	if (!is_valid(&arg))
 		return -EINVAL;
-	if (arg.flags & CHRING_ACQUIRE_DETECT && !is_step_size(&arg))
-		return -EINVAL;
-	if (!(arg.flags & CHRING_ACQUIRE_ASYNC))
-		err = chring_lock_acquire(handle, arg.flags, arg.ttl_ms,
-					  host_deadline(arg.deadline), &grant);
-	else if (arg.flags & (CHRING_ACQUIRE_TRY | CHRING_ACQUIRE_DETECT) ||
-		 arg.deadline != CHRING_DEADLINE_NONE)
-		err = -EINVAL;
-	else
+	if (arg.flags & CHRING_ACQUIRE_ASYNC)
 		err = chring_async_acquire(handle, arg.flags, arg.ttl_ms,
 					   &grant);
+	else
+		err = chring_lock_acquire(handle, arg.flags, arg.ttl_ms,
+					  host_deadline(arg.deadline), &grant);
 	if (err == -EDEADLK && arg.flags & CHRING_ACQUIRE_DETECT)
 		return refuse_deadlock(user, &arg, grant.deadlock);
 	if (err)
