@@ -453,6 +453,9 @@ void chring_lock_give_back(struct chring_handle *handle,
  * @handle: the current process's
  * @token: what it holds the lock by
  *
+ * Of several holders one may have died since this one was told: that is for the next
+ * one all the same.
+ *
  * Context: process; takes the lock's lock.
  * Return: 0; -ESTALE where the handle does not hold the lock by @token, or is
  * not the current process's.
@@ -470,10 +473,10 @@ int chring_lock_consistent(struct chring_handle *handle, u64 token)
 		return err;
 	}
 	chring_word_freeze_locked(lock);
-	if (holds_by(handle, token))
-		lock->news = 0;
-	else
+	if (!holds_by(handle, token))
 		err = -ESTALE;
+	else if (!lock->nr_shares || lock->dead_token == handle->told)
+		lock->news = 0;
 	chring_queue_settle(lock, &wakeup);
 	return err;
 }

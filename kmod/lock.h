@@ -132,6 +132,7 @@ struct chring_term {
  * @token: of its share of the lock, or slot; 0 where it has none
  * @since: when it was given that, ns, to a tick
  * @term: its lease
+ * @told: the dead token that it was told as it took the lock, or 0
  * @async: its asynchronous acquisition, under way or not yet collected; or NULL
  * @nr_sleepers: threads that wait by it
  * @refs: one of the file, and while it is looked at
@@ -153,6 +154,7 @@ struct chring_handle {
 	u64 token;
 	u64 since;
 	struct chring_term term;
+	u64 told;
 	struct chring_async *async;
 	u32 nr_sleepers;
 	refcount_t refs;

@@ -113,6 +113,25 @@ void chring_holder_drop_share_locked(struct chring_handle *handle)
 	lock->nr_shares--;
 }
 
+static int hold(struct chring_handle *handle, bool shared,
+		struct chring_grant *grant)
+{
+	struct chring_lock *lock = handle->lock;
+	int err;
+
+	if (shared)
+		err = take_share(handle);
+	else
+		err = chring_word_take_locked(lock, handle, handle->id);
+	if (err)
+		return err;
+	if (lock->lease)
+		chring_lease_begin_locked(handle, grant);
+	grant->token = chring_word_token_locked(lock);
+	grant->word = shared ? CHRING_LOCK_NO_WORD : lock->seen;
+	return 0;
+}
+
 /**
  * chring_holder_renew_locked - give a holder another token
  * @handle: holds its lock, which is frozen; caller holds that's lock
@@ -123,20 +142,7 @@ void chring_holder_drop_share_locked(struct chring_handle *handle)
 int chring_holder_renew_locked(struct chring_handle *handle,
 			       struct chring_grant *grant)
 {
-	struct chring_lock *lock = handle->lock;
-	int err;
-
-	if (lock->nr_shares)
-		err = take_share(handle);
-	else
-		err = chring_word_take_locked(lock, handle, handle->id);
-	if (err)
-		return err;
-	if (lock->lease)
-		chring_lease_begin_locked(handle, grant);
-	grant->token = chring_word_token_locked(lock);
-	grant->word = lock->nr_shares ? CHRING_LOCK_NO_WORD : lock->seen;
-	return 0;
+	return hold(handle, handle->lock->nr_shares, grant);
 }
 
 /**
@@ -150,26 +156,16 @@ int chring_holder_take_locked(struct chring_handle *handle,
 			      struct chring_grant *grant)
 {
 	struct chring_lock *lock = handle->lock;
-	bool shared = shares(lock, grant);
 	int err;
 
-	if (shared)
-		err = take_share(handle);
-	else
-		err = chring_word_take_locked(lock, handle, handle->id);
+	err = hold(handle, shares(lock, grant), grant);
 	if (err)
 		return err;
 	handle->lost = false;
-	if (lock->lease)
-		chring_lease_begin_locked(handle, grant);
-	grant->token = chring_word_token_locked(lock);
-	grant->word = shared ? CHRING_LOCK_NO_WORD : lock->seen;
 	grant->news = lock->news;
-	grant->dead_token = 0;
-	if (likely(!lock->news))
-		return 0;
-	grant->dead_token = lock->dead_token;
-	if (!(lock->flags & CHRING_LOCK_STICKY))
+	grant->dead_token = likely(!lock->news) ? 0 : lock->dead_token;
+	handle->told = grant->dead_token;
+	if (unlikely(lock->news) && !(lock->flags & CHRING_LOCK_STICKY))
 		lock->news = 0;
 	return 0;
 }

@@ -87,10 +87,11 @@ static void let_go_locked(struct chring_handle *handle, bool died)
 	lockdep_assert_held(&lock->lock);
 	if (!token)
 		return;
-	if (lock->lease)
-		news |= chring_lease_news_locked(handle);
-	if (died && (lock->slots || !lock->nr_shares))
+	if (died && (lock->slots || !lock->nr_shares)) {
+		if (lock->lease)
+			news |= chring_lease_news_locked(handle);
 		chring_word_raise_locked(lock, news, token);
+	}
 	chring_holder_clear_locked(handle);
 }
 
