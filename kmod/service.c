@@ -9,6 +9,7 @@
  * that came along.
  */
 
+#include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/log2.h>
 #include <linux/module.h>
@@ -573,6 +574,7 @@ static int __net_init net_init(struct net *net)
 	mutex_init(&cn->lock);
 	INIT_LIST_HEAD(&cn->services);
 	INIT_DELAYED_WORK(&cn->sweep, chring_sweep);
+	cn->swept = jiffies;
 	return 0;
 }
 
