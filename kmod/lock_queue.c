@@ -102,19 +102,15 @@ static void have_first_look_locked(struct chring_lock *lock)
 				      chring_queue_look_again());
 }
 
-static void unlock_and_wake(struct chring_lock *lock,
-			    struct chring_wakeup *wakeup)
+/* Out of line: mostly there is nobody to wake */
+static noinline void unlock_and_wake(struct chring_lock *lock,
+				     struct chring_wakeup *wakeup)
 	__releases(&lock->lock)
 {
 	u32 raised = lock->raised;
 	u64 token = lock->dead_token;
 
 	lock->raised = 0;
-	if (lock->lease)
-		chring_lease_update_locked(lock);
-	if (lock->nr_waiters)
-		have_first_look_locked(lock);
-	chring_word_thaw_locked(lock, wakeup->nudged);
 	if (wakeup->handle) {
 		/* Who polls may collect at once, and close the handle */
 		rcu_read_lock();
@@ -147,7 +143,16 @@ void chring_queue_unlock(struct chring_lock *lock, struct chring_wakeup *wakeup)
 	__releases(&lock->lock)
 {
 	for (;;) {
-		unlock_and_wake(lock, wakeup);
+		if (lock->lease)
+			chring_lease_update_locked(lock);
+		if (lock->nr_waiters)
+			have_first_look_locked(lock);
+		chring_word_thaw_locked(lock, wakeup->nudged);
+		if (lock->raised || wakeup->task || wakeup->handle ||
+		    wakeup->poll)
+			unlock_and_wake(lock, wakeup);
+		else
+			spin_unlock(&lock->lock);
 		if (likely(!wakeup->more))
 			return;
 		cond_resched();
