@@ -67,8 +67,9 @@ static void fill_view_locked(struct chring_lock *lock,
 		chring_lease_view_locked(lock, view);
 	if (!holder)
 		return;
-	view->held_ns = ktime_get_coarse_ns() -
-			(lock->nr_shares ? holder->since : lock->since);
+	view->held_ns = jiffies64_to_nsecs(get_jiffies_64() -
+					   (lock->nr_shares ? holder->since :
+							      lock->since));
 	if (holder->owner)
 		view->tgid = get_pid(holder->owner->tgid);
 }

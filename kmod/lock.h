@@ -56,7 +56,7 @@ struct task_struct;
  * @seen: the word, without flags, as it was last believed or stored
  * @holder: the handle that holds the lock, which @seen names; of several the one
  *	that has longest, and the others are in its @others
- * @since: when a holder that is alone was first seen to be it, ns, to a tick
+ * @since: when a holder that is alone was first seen to be it, jiffies
  * @dead_token: of the holder that the latest of @news is of
  * @waiters: &struct chring_waiter, in the order of their coming
  * @handles: &struct chring_handle
@@ -130,7 +130,7 @@ struct chring_term {
  *	in the order of their coming. Protected, as all that follows but @refs,
  *	@quota and @rcu, by the lock's lock
  * @token: of its share of the lock, or slot; 0 where it has none
- * @since: when it was given that, ns, to a tick
+ * @since: when it was given that, jiffies
  * @term: its lease
  * @told: the dead token that it was told as it took the lock, or 0
  * @async: its asynchronous acquisition, under way or not yet collected; or NULL

@@ -14,8 +14,8 @@
  * whoever held the lock alone before, and less than that of the next who does.
  */
 
+#include <linux/jiffies.h>
 #include <linux/pid.h>
-#include <linux/timekeeping.h>
 
 #include "lock.h"
 #include "lock_holder.h"
@@ -89,7 +89,7 @@ static int take_share(struct chring_handle *handle)
 		if (lock->holder != handle)
 			list_add_tail(&handle->others, &lock->holder->others);
 		lock->nr_shares++;
-		handle->since = ktime_get_coarse_ns();
+		handle->since = get_jiffies_64();
 	}
 	/* Who adopts it has not agreed to anything */
 	handle->term = (struct chring_term){ .deadline = KTIME_MAX };
@@ -113,7 +113,7 @@ void chring_holder_drop_share_locked(struct chring_handle *handle)
 	lock->nr_shares--;
 }
 
-static int hold(struct chring_handle *handle, bool shared,
+static inline int hold(struct chring_handle *handle, bool shared,
 		struct chring_grant *grant)
 {
 	struct chring_lock *lock = handle->lock;
@@ -221,7 +221,7 @@ void chring_holder_take_away_locked(struct chring_handle *handle, u32 news)
 unsigned int chring_holder_views_locked(struct chring_lock *lock,
 					struct chring_holder_view *views)
 {
-	u64 now = ktime_get_coarse_ns();
+	u64 now = get_jiffies_64();
 	struct chring_handle *handle;
 	unsigned int nr = 0;
 
@@ -232,8 +232,9 @@ unsigned int chring_holder_views_locked(struct chring_lock *lock,
 
 		*view = (struct chring_holder_view){
 			.token = chring_holder_token_locked(handle),
-			.held_ns = now - (lock->nr_shares ? handle->since :
-							    lock->since),
+			.held_ns = jiffies64_to_nsecs(now - (lock->nr_shares ?
+							     handle->since :
+							     lock->since)),
 		};
 		if (handle->owner)
 			view->tgid = get_pid(handle->owner->tgid);

@@ -30,6 +30,7 @@
 
 #include <linux/atomic.h>
 #include <linux/gfp.h>
+#include <linux/jiffies.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
@@ -162,7 +163,7 @@ static void see(struct chring_lock *lock, u64 word,
 	lock->seen = word;
 	lock->holder = holder;
 	if (holder)
-		lock->since = ktime_get_coarse_ns();
+		lock->since = get_jiffies_64();
 }
 
 static void be_corrupt(struct chring_lock *lock)
