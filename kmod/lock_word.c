@@ -60,12 +60,6 @@ static struct chring_lock_info *map_info(const struct chring_lock_map *map)
 	return page_address(map->info);
 }
 
-/* Is the word's in the mapped page? */
-static bool is_mapped(const struct chring_lock *lock)
-{
-	return lock->map && !(lock->flags & CHRING_LOCK_STRICT);
-}
-
 static u64 token(const struct chring_lock *lock, u64 seq)
 {
 	return (u64)lock->epoch << CHRING_LOCK_EPOCH_SHIFT | seq;
@@ -211,34 +205,29 @@ static void believe(struct chring_lock *lock, u64 word)
 }
 
 /**
- * chring_word_freeze_locked - keep user space off the word, and read it
- * @lock: caller holds its lock, and is to thaw the word before it lets go
- *
- * Afterwards the lock's @seen and @holder are what the word said, if that can
- * be; what cannot is the lock's @news, and nobody holds it.
+ * chring_word_read_locked - freeze a word that there is
+ * @lock: has a map; caller holds its lock
  */
-void chring_word_freeze_locked(struct chring_lock *lock)
+void chring_word_read_locked(struct chring_lock *lock)
 {
 	lockdep_assert_held(&lock->lock);
 	/* (B) orders against all of the caller's, pairs with cmpxchgs */
-	if (is_mapped(lock))
+	if (!(lock->flags & CHRING_LOCK_STRICT))
 		believe(lock, atomic64_fetch_or(CHRING_LOCK_WAITERS |
 						CHRING_LOCK_KERNEL,
 						map_word(lock->map)));
 }
 
 /**
- * chring_word_thaw_locked - let user space see the word again
- * @lock: caller holds its lock
- * @nudged: a waiter is awake, and will look at the lock itself
+ * chring_word_write_locked - thaw a word that there is
+ * @lock: has a map; caller holds its lock
+ * @nudged: as for chring_word_thaw_locked()
  */
-void chring_word_thaw_locked(struct chring_lock *lock, bool nudged)
+void chring_word_write_locked(struct chring_lock *lock, bool nudged)
 {
 	u64 flags = 0;
 
 	lockdep_assert_held(&lock->lock);
-	if (!lock->map)
-		return;
 	if (lock->nr_waiters && !nudged)
 		flags |= CHRING_LOCK_WAITERS;
 	/* While somebody is told of it, too: it is there after a release */
@@ -246,7 +235,7 @@ void chring_word_thaw_locked(struct chring_lock *lock, bool nudged)
 	    lock->flags & CHRING_LOCK_EAGER)
 		flags |= CHRING_LOCK_KERNEL;
 	/* Those who still look at a corrupt word are to ask the kernel */
-	if (!is_mapped(lock))
+	if (lock->flags & CHRING_LOCK_STRICT)
 		atomic64_set(map_word(lock->map),
 			     CHRING_LOCK_WAITERS | CHRING_LOCK_KERNEL);
 	else

@@ -64,13 +64,40 @@ void chring_word_start(struct chring_lock *lock, u64 first);
 void chring_word_tell_flags_locked(struct chring_lock *lock);
 void chring_word_raise_locked(struct chring_lock *lock, u32 news,
 			      u64 dead_token);
-void chring_word_freeze_locked(struct chring_lock *lock);
-void chring_word_thaw_locked(struct chring_lock *lock, bool nudged);
+void chring_word_read_locked(struct chring_lock *lock);
+void chring_word_write_locked(struct chring_lock *lock, bool nudged);
 int chring_word_take_locked(struct chring_lock *lock,
 			    struct chring_handle *handle, u32 id);
 void chring_word_clear_locked(struct chring_lock *lock);
 
 int chring_word_map(struct chring_lock *lock);
 void chring_word_unmap(struct chring_lock *lock);
+
+/**
+ * chring_word_freeze_locked - keep user space off the word, and read it
+ * @lock: caller holds its lock, and is to thaw the word before it lets go
+ *
+ * Afterwards the lock's @seen and @holder are what the word said, if that can
+ * be; what cannot is the lock's @news, and nobody holds it.
+ */
+static inline void chring_word_freeze_locked(struct chring_lock *lock)
+{
+	lockdep_assert_held(&lock->lock);
+	/* In line, as there is none where all ask the kernel, who pay for the call */
+	if (lock->map)
+		chring_word_read_locked(lock);
+}
+
+/**
+ * chring_word_thaw_locked - let user space see the word again
+ * @lock: caller holds its lock
+ * @nudged: a waiter is awake, and will look at the lock itself
+ */
+static inline void chring_word_thaw_locked(struct chring_lock *lock, bool nudged)
+{
+	lockdep_assert_held(&lock->lock);
+	if (lock->map)
+		chring_word_write_locked(lock, nudged);
+}
 
 #endif /* CHRING_LOCK_WORD_H */
