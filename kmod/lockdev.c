@@ -84,12 +84,15 @@ static __always_inline int put_arg(void __user *user, const void *arg,
 /* From the caller's clock to the kernel's, without leaving its range */
 static ktime_t host_deadline(s64 deadline)
 {
-	s64 offset = timespec64_to_ns(&current->nsproxy->time_ns->offsets.monotonic);
+	const struct timens_offsets *offsets;
 	s64 host;
 
 	if (deadline == CHRING_DEADLINE_NONE)
 		return KTIME_MAX;
-	if (check_sub_overflow(deadline, offset, &host))
+	offsets = &current->nsproxy->time_ns->offsets;
+	if (check_sub_overflow(deadline,
+			       (s64)timespec64_to_ns(&offsets->monotonic),
+			       &host))
 		return KTIME_MAX;
 	return max(host, 0);
 }
