@@ -588,7 +588,7 @@ static void set_standins(struct chring_balancer *b, struct chring_slots *slots)
  * itself where no other is alive.
  *
  * Context: Process context, may sleep. The caller excludes changes of the
- * ring.
+ * ring, and other fills.
  */
 void chring_balance_even(struct chring_balancer *b,
 			 const struct chring_ring *ring,
@@ -631,7 +631,7 @@ void chring_balance_even(struct chring_balancer *b,
  * itself where no other is alive.
  *
  * Context: Process context, may sleep. The caller excludes changes of the
- * ring.
+ * ring, and other fills.
  */
 void chring_balance_ring(struct chring_balancer *b,
 			 const struct chring_ring *ring,

@@ -15,7 +15,8 @@ struct pid;
  * struct chring_owner - an address space that owns handles
  * @notifier: tells of its death, and has the address space
  * @node: in the hash of all owners
- * @refs: one of each handle, one of the death that is being dealt with
+ * @refs: one of each handle, of who looks for a deadlock, and of the death that is
+ *	being dealt with
  * @lock: protects @handles, @waits, and what is counted of these
  * @handles: what is to be told of the death
  * @waits: of its threads, for locks: &struct chring_waiter

@@ -88,7 +88,7 @@ void chring_table_free(struct chring_table *table)
  * @before: what @slots are to replace, of the same order, or NULL for nothing
  * @slots: filled in
  *
- * Context: may sleep. The caller excludes changes of the ring.
+ * Context: may sleep. The caller excludes changes of the ring, and other fills.
  */
 void chring_table_balance(enum chring_balance_policy balance,
 			  struct chring_balancer *b,
