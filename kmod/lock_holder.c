@@ -114,7 +114,7 @@ void chring_holder_drop_share_locked(struct chring_handle *handle)
 }
 
 static inline int hold(struct chring_handle *handle, bool shared,
-		struct chring_grant *grant)
+		       struct chring_grant *grant)
 {
 	struct chring_lock *lock = handle->lock;
 	int err;
