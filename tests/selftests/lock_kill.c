@@ -3,7 +3,8 @@
  * A process is killed at each instruction of acquiring and releasing a lock.
  * Whoever comes next must get the lock, and be told of a death if and only if
  * the dead one held it, by the right token, once. Where it shared the lock, or had
- * a slot, nothing but that is given back: who holds it beside goes on to.
+ * a slot, nothing but that is given back: who holds it beside goes on to. And what
+ * it was granted without having been told is not a death.
  *
  * A tracer steps a child through an acquisition and kills it after the first
  * step, then another after the second, and so on until one gets through; then
@@ -12,11 +13,13 @@
  */
 #define _GNU_SOURCE		/* sched_setaffinity */
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,12 +52,14 @@ enum point {
  * @pid: the child
  * @at: where it is
  * @through: it has come to its next mark
+ * @asks: without waiting, and has not been told what came of it
  * @id: of its handle, once it has held the lock; a waiter may have it next
  */
 struct walk {
 	pid_t pid;
 	enum point at;
 	bool through;
+	bool asks;
 	uint32_t id;
 };
 
@@ -85,6 +90,7 @@ FIXTURE_VARIANT(killed)
 	uint32_t ttl_ms;	/* its lease, which runs only while another waits */
 	bool contended;		/* it has to wait, or another waits for it */
 	bool releases;		/* not acquires */
+	bool async;		/* acquires when it is told that it can */
 	bool shared;
 	unsigned int slots;
 	bool beside;		/* another shares it, or has a slot, all the time */
@@ -145,6 +151,32 @@ FIXTURE_VARIANT_ADD(killed, releasing_contended_strict)
 	.flags = CHRING_LOCK_STRICT | CHRING_LOCK_FIFO,
 	.contended = true,
 	.releases = true,
+};
+
+FIXTURE_VARIANT_ADD(killed, acquiring_async)
+{
+	.async = true,
+};
+
+FIXTURE_VARIANT_ADD(killed, acquiring_contended_async)
+{
+	.async = true,
+	.contended = true,
+};
+
+FIXTURE_VARIANT_ADD(killed, acquiring_contended_async_strict)
+{
+	.flags = CHRING_LOCK_STRICT,
+	.async = true,
+	.contended = true,
+};
+
+FIXTURE_VARIANT_ADD(killed, acquiring_contended_async_slot)
+{
+	.slots = 2,
+	.beside = true,
+	.async = true,
+	.contended = true,
 };
 
 FIXTURE_VARIANT_ADD(killed, acquiring_leased)
@@ -280,19 +312,38 @@ static inline void mark(void)
 	asm volatile("int3" : : : "memory");
 }
 
-static void child(bool shared)
+static int acquire_when_told(struct chring_lock *lock)
+{
+	int news = chring_lock_acquire_async(lock, 0, 0);
+	struct pollfd pollfd = {
+		.fd = chring_lock_fd(lock), .events = POLLIN,
+	};
+
+	if (news != -EINPROGRESS)
+		return news;
+	poll(&pollfd, 1, PATIENCE_MS);
+	return chring_lock_finish(lock);
+}
+
+static int acquire(struct chring_lock *lock,
+		   const struct _fixture_variant_killed *variant)
+{
+	if (variant->async)
+		return acquire_when_told(lock);
+	return variant->shared ? chring_lock_acquire_shared(lock, NULL) :
+				 chring_lock_acquire(lock);
+}
+
+static void child(const struct _fixture_variant_killed *variant)
 {
 	struct chring_lock *lock;
-	int news;
 
 	be_on_one_processor();
 	if (chring_lock_open(&lock, NAME, 0, 0) ||
 	    ptrace(PTRACE_TRACEME, 0, NULL, NULL))
 		_exit(1);
 	mark();
-	news = shared ? chring_lock_acquire_shared(lock, NULL) :
-			chring_lock_acquire(lock);
-	if (news < 0)
+	if (acquire(lock, variant) < 0)
 		_exit(2);
 	mark();
 	if (chring_lock_release(lock))
@@ -334,24 +385,45 @@ static bool wait_asleep(const struct walk *walk)
 	return true;
 }
 
-static void start(struct walk *walk, bool shared)
+static void start(struct walk *walk,
+		  const struct _fixture_variant_killed *variant)
 {
 	*walk = (struct walk) { .pid = fork() };
 	if (!walk->pid)
-		child(shared);
+		child(variant);
 	wait_stop(walk);
 	/* Stops for system calls are told from others. */
 	ptrace(PTRACE_SETOPTIONS, walk->pid, NULL,
 	       PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
 }
 
-static unsigned long next_insn(const struct walk *walk)
+static struct user_regs_struct registers(const struct walk *walk)
 {
 	struct user_regs_struct regs;
-	long text;
 
 	if (ptrace(PTRACE_GETREGS, walk->pid, NULL, &regs))
 		abort();
+	return regs;
+}
+
+/* It leaves a system call, by which it may ask for the lock, or be told. */
+static void note_call(struct walk *walk)
+{
+	struct user_regs_struct regs = registers(walk);
+
+	if (regs.orig_rax != SYS_ioctl)
+		return;
+	if (regs.rsi == CHRING_IOC_ACQUIRE)
+		walk->asks = (long)regs.rax == -EINPROGRESS;
+	else if (regs.rsi == CHRING_IOC_FINISH)
+		walk->asks = false;
+}
+
+static unsigned long next_insn(const struct walk *walk)
+{
+	struct user_regs_struct regs = registers(walk);
+	long text;
+
 	errno = 0;
 	text = ptrace(PTRACE_PEEKTEXT, walk->pid, regs.rip, NULL);
 	if (errno)
@@ -378,6 +450,8 @@ static void step(struct walk *walk)
 		walk->at = USER;
 	else
 		walk->at = walk->at == USER ? ENTERING : LEAVING;
+	if (walk->at == LEAVING)
+		note_call(walk);
 }
 
 /* ---- the others */
@@ -443,7 +517,7 @@ static void go(struct _test_data_killed *self, struct walk *walk, int steps,
 {
 	if (variant->contended && !variant->releases)
 		hold(self);
-	start(walk, variant->shared);
+	start(walk, variant);
 	if (variant->releases)
 		acquire_first(self, walk, variant->contended);
 	while (steps-- && !walk->through) {
@@ -457,7 +531,7 @@ static void go(struct _test_data_killed *self, struct walk *walk, int steps,
 
 /* How it is as the child is killed. */
 struct seen {
-	bool held;		/* by the child */
+	bool held;		/* by the child, which knows */
 	uint64_t token;		/* its own, or the last one */
 };
 
@@ -561,6 +635,7 @@ static void kill_here(struct __test_metadata *_metadata,
 	bool died;
 
 	ASSERT_EQ(0, see(self, walk, &seen));
+	seen.held &= !walk->asks;
 	kill(walk->pid, SIGKILL);
 	ASSERT_EQ(-SIGKILL, exit_status(walk->pid));
 	self->points[walk->at]++;
@@ -577,22 +652,16 @@ TEST_F_TIMEOUT(killed, at_each_instruction, 600)
 {
 	bool calls = variant->contended || variant->shared ||
 		     self->handle.flags & CHRING_LOCK_STRICT;
-	struct walk walk;
+	struct walk walk = {};
 	int steps;
 
-	for (steps = 0; steps < MAX_STEPS; steps++) {
+	for (steps = 0; !walk.through && steps < MAX_STEPS; steps++) {
 		go(self, &walk, steps, variant);
-		if (walk.through)
-			break;
 		kill_here(_metadata, self, &walk, variant);
 		ASSERT_TRUE(__test_passed(_metadata))
 			TH_LOG("step %d, at %d", steps, walk.at);
 	}
 	EXPECT_TRUE(walk.through);
-	kill(walk.pid, SIGKILL);
-	exit_status(walk.pid);
-	if (self->waiter)
-		EXPECT_EQ(0, exit_status(self->waiter));
 
 	TH_LOG("%d points: %d instructions, %d entries, %d asleep, %d exits; %d held, %d awaited",
 	       steps, self->points[USER], self->points[ENTERING],
