@@ -314,13 +314,13 @@ static void take_back(struct chring_balancer *b,
 	for (slot = 0; slot < nr_slots(b); slot++) {
 		u16 index = holder[slot];
 
+		chring_resched_sometimes(slot);
 		if (!has_too_many(b, index) || (but && but[slot] == index) ||
 		    is_fixed(b, slots, holder, slot))
 			continue;
 		b->seats[index].held--;
 		holder[slot] = CHRING_NO_MEMBER;
 	}
-	cond_resched();
 }
 
 /* Gives slots that nobody has, or one who has too many, to their successors */
@@ -333,6 +333,7 @@ static void give_home(struct chring_balancer *b,
 	for (slot = 0; slot < nr_slots(b); slot++) {
 		u16 index = holder[slot];
 
+		chring_resched_sometimes(slot);
 		home = &b->seats[b->home[slot]];
 		if (home->held >= home->quota ||
 		    is_fixed(b, slots, holder, slot))
@@ -344,7 +345,6 @@ static void give_home(struct chring_balancer *b,
 		home->held++;
 		holder[slot] = b->home[slot];
 	}
-	cond_resched();
 }
 
 /* Gives the slots that nobody has to the next on the ring that has room */
@@ -353,7 +353,7 @@ static void give_on(struct chring_balancer *b, const struct chring_ring *ring,
 {
 	const struct chring_vnode *vnode;
 	struct seat *seat;
-	u32 slot;
+	u32 slot, nr = 0;
 
 	for (slot = 0; slot < nr_slots(b); slot++) {
 		if (holder[slot] != CHRING_NO_MEMBER)
@@ -365,10 +365,10 @@ static void give_on(struct chring_balancer *b, const struct chring_ring *ring,
 				break;
 			vnode = chring_ring_next(vnode) ?:
 				chring_ring_first(ring);
+			chring_resched_sometimes(++nr);
 		}
 		seat->held++;
 		holder[slot] = index_of(seat);
-		cond_resched();
 	}
 }
 
@@ -396,6 +396,7 @@ static void set_owners(struct chring_balancer *b,
 	u32 slot;
 
 	for (slot = 0; slot < nr_slots(b); slot++) {
+		chring_resched_sometimes(slot);
 		seat = before ? seat_before(b, before->owner[slot]) : NULL;
 		if (seat)
 			seat->kept++;
@@ -405,7 +406,6 @@ static void set_owners(struct chring_balancer *b,
 			seat->held++;
 		slots->owner[slot] = index_of(seat);
 	}
-	cond_resched();
 	find_sharers(b, ring, false);
 	settle(b, ring, before, slots, slots->owner);
 }
@@ -425,6 +425,7 @@ static void set_servers(struct chring_balancer *b,
 		b->seats[i].kept = 0;
 	}
 	for (slot = 0; slot < nr_slots(b); slot++) {
+		chring_resched_sometimes(slot);
 		seat = &b->seats[slots->owner[slot]];
 		if (alive(seat))
 			seat->kept++;
@@ -468,15 +469,19 @@ static void sort_by_owner(struct chring_balancer *b, const u16 *owner)
 
 	for (i = 0; i < b->nr_seats; i++)
 		b->seats[i].first = 0;
-	for (slot = 0; slot < nr_slots(b); slot++)
+	for (slot = 0; slot < nr_slots(b); slot++) {
 		b->seats[owner[slot]].first++;
+		chring_resched_sometimes(slot);
+	}
 	/* Ends, which become beginnings as the slots are put in place */
 	for (i = 0; i < b->nr_seats; i++) {
 		sum += b->seats[i].first;
 		b->seats[i].first = sum;
 	}
-	for (slot = nr_slots(b); slot--; )
+	for (slot = nr_slots(b); slot--; ) {
 		b->by_owner[--b->seats[owner[slot]].first] = slot;
+		chring_resched_sometimes(slot);
+	}
 }
 
 /*
@@ -655,6 +660,7 @@ void chring_balance_ring(struct chring_balancer *b,
 	/* The living's own stay theirs without the dead */
 	chring_ring_fill(ring, true, b->order, b->arcs, b->home, b->next);
 	for (slot = 0; slot < nr_slots(b); slot++) {
+		chring_resched_sometimes(slot);
 		if (alive(&b->seats[slots->owner[slot]]))
 			slots->standin[slot] = b->next[slot];
 		else

@@ -9,6 +9,7 @@
 
 #include <linux/jiffies.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/udp.h>
 #include <net/inet_connection_sock.h>
 #include <net/sock.h>
@@ -207,6 +208,7 @@ void chring_sweep_service_locked(struct chring_net *cn,
 	unsigned long index;
 
 	xa_for_each(&service->replicas, index, replica) {
+		cond_resched();
 		if (!look_at(cn, service, replica))
 			continue;
 		list_add_tail(&replica->leaving, &leaving);

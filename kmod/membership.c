@@ -6,6 +6,7 @@
 
 #include <linux/netlink.h>
 #include <linux/percpu.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <net/inet_sock.h>
 #include <net/sock.h>
@@ -322,6 +323,7 @@ void chring_members_publish_locked(struct chring_net *cn,
 	chring_table_replace(cn, service, table);
 	service->stale = false;
 	xa_for_each(&service->replicas, index, replica) {
+		cond_resched();
 		anybody |= !replica->member.dead;
 		if (replica->dead && replica->sk)
 			let_go(service, replica);

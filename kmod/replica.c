@@ -38,6 +38,7 @@ MODULE_PARM_DESC(max_points, "Most virtual nodes of a network namespace");
  * @service: where to look; caller holds the lock of its namespace's services
  * @name: the name
  *
+ * Context: may sleep.
  * Return: the replica, or NULL.
  */
 struct chring_replica *
@@ -46,9 +47,11 @@ chring_replica_find_locked(struct chring_service *service, const char *name)
 	struct chring_replica *replica;
 	unsigned long index;
 
-	xa_for_each(&service->replicas, index, replica)
+	xa_for_each(&service->replicas, index, replica) {
 		if (!strcmp(replica->name, name))
 			return replica;
+		cond_resched();
+	}
 	return NULL;
 }
 

@@ -18,14 +18,10 @@
 #include <linux/bitmap.h>
 #include <linux/list.h>
 #include <linux/rbtree.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
 #include "ring.h"
-
-/* Virtual nodes handled between two offers to give the CPU away: 0.1 to 2 ms */
-#define POINTS_PER_RESCHED 1024
 
 /*
  * To look a slot up in the tree takes about as long as to look at so many points
@@ -51,12 +47,6 @@ struct chring_kept {
 static struct chring_vnode *to_vnode(const struct rb_node *node)
 {
 	return rb_entry(node, struct chring_vnode, node);
-}
-
-static void resched_sometimes(u32 nr_done)
-{
-	if (nr_done % POINTS_PER_RESCHED == 0)
-		cond_resched();
 }
 
 static bool point_precedes(u32 a_point, const struct chring_member *a,
@@ -180,7 +170,7 @@ void chring_ring_insert(struct chring_ring *ring, struct chring_member *member)
 		vnode->member = member;
 		rb_add_cached(&vnode->node, &ring->points, node_less);
 		touch(ring, vnode->point);
-		resched_sometimes(i + 1);
+		chring_resched_sometimes(i + 1);
 	}
 	list_add_tail(&member->list, &ring->members);
 	ring->nr_points += member->nr_vnodes;
@@ -207,7 +197,7 @@ void chring_ring_remove(struct chring_ring *ring, struct chring_member *member)
 	for (i = 0; i < member->nr_vnodes; i++) {
 		rb_erase_cached(&member->vnodes[i].node, &ring->points);
 		touch(ring, member->vnodes[i].point);
-		resched_sometimes(i + 1);
+		chring_resched_sometimes(i + 1);
 	}
 	list_del(&member->list);
 	ring->nr_points -= member->nr_vnodes;
@@ -318,14 +308,14 @@ static void scan(const struct chring_ring *ring, bool living, unsigned int order
 			u32 point = member->vnodes[i].point;
 
 			arc_add(&arcs[point >> (32 - order)], point, member);
-			resched_sometimes(++nr_points);
+			chring_resched_sometimes(++nr_points);
 		}
 	}
 	for (slot = 0; slot < 1U << order; slot++) {
 		first[slot] = index_of(arcs[slot].first);
 		second[slot] = index_of(arcs[slot].second);
+		chring_resched_sometimes(slot);
 	}
-	cond_resched();
 }
 
 /* The same of one slot, from the tree */
@@ -362,7 +352,7 @@ static void refresh(const struct chring_ring *ring, struct chring_arc *arcs)
 	} else {
 		for_each_set_bit(slot, kept->stale, nr_slots) {
 			look_up(ring, slot, kept);
-			resched_sometimes(++nr * POINTS_PER_LOOKUP);
+			chring_resched_sometimes(++nr * POINTS_PER_LOOKUP);
 		}
 	}
 	bitmap_zero(kept->stale, nr_slots);
@@ -385,7 +375,7 @@ static void spread(u32 nr_slots, u16 *owner, u16 *standin)
 			second = first;
 		if (owner[slot] != CHRING_NO_MEMBER)
 			first = owner[slot];
-		resched_sometimes(i);
+		chring_resched_sometimes(i);
 		if (i >= nr_slots)
 			continue;
 		owner[slot] = first;

@@ -4,11 +4,21 @@
 
 #include <linux/limits.h>
 #include <linux/rbtree_types.h>
+#include <linux/sched.h>
 #include <linux/siphash.h>
 #include <linux/types.h>
 
 /* What a table holds where the ring has nobody to name */
 #define CHRING_NO_MEMBER U16_MAX
+
+/* Points or slots handled between two offers to give the CPU away: up to 0.1 ms */
+#define CHRING_STEPS_PER_RESCHED 1024
+
+static inline void chring_resched_sometimes(u32 nr_done)
+{
+	if (nr_done % CHRING_STEPS_PER_RESCHED == 0)
+		cond_resched();
+}
 
 struct chring_kept;
 struct chring_member;

@@ -6,6 +6,7 @@
 
 #include <linux/overflow.h>
 #include <linux/percpu.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "replica.h"
@@ -55,8 +56,10 @@ struct chring_table *chring_table_alloc(struct chring_service *service)
 	unsigned long index, nr = 0;
 
 	/* The indexes can have holes */
-	xa_for_each(&service->replicas, index, replica)
+	xa_for_each(&service->replicas, index, replica) {
 		nr = index + 1;
+		cond_resched();
+	}
 	table = chring_table_new(service->order, nr);
 	if (!table)
 		return NULL;
@@ -118,16 +121,20 @@ static void table_fill(struct chring_table *table,
 								 replica->sk;
 		table->target[index].counters = replica->counters;
 		table->target[index].ports = chring_ports(replica->port);
+		cond_resched();
 	}
 	chring_table_balance(service->balance, table->balancer, &service->ring,
 			     before ? &before->slots : NULL, &table->slots);
 	chring_balancer_free(table->balancer);
 	table->balancer = NULL;
-	for (slot = 0; slot < 1 << service->order; slot++)
+	for (slot = 0; slot < 1 << service->order; slot++) {
 		table->target[table->slots.owner[slot]].nr_slots++;
+		chring_resched_sometimes(slot);
+	}
 	xa_for_each(&service->replicas, index, replica) {
 		replica->slots = table->target[index].nr_slots;
 		replica->member.nr_filled = replica->member.nr_vnodes;
+		cond_resched();
 	}
 }
 
