@@ -141,7 +141,7 @@ bool history_check_room(struct lock *lock)
 			good = check_idle(lock, idle, &changes[i]);
 		if (held >= room)
 			idle = NULL;
-		else if (!idle && i)
+		else if (!idle)
 			idle = &changes[i];
 	}
 	if (good && idle)

@@ -554,6 +554,14 @@ TEST_F(history, slot_that_nobody_gets_is_found)
 	EXPECT_FOUND("waited for 51 ms after there was room");
 }
 
+TEST_F(history, slot_that_nobody_gets_from_the_start_is_found)
+{
+	self->history.slots = 2;
+	acquire(self, 1, 10, 1, 2);
+	acquire(self, 2, 11, 3, 61);
+	EXPECT_FOUND("waited for 58 ms after there was room");
+}
+
 /* ---- longer ones, made by a lock that is right */
 
 #define ACTORS 8
