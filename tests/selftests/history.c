@@ -26,7 +26,7 @@ bool history_violated(struct lock *lock, const struct hold *hold,
 	return false;
 }
 
-bool history_is_done(const struct operation *operation)
+static bool is_done(const struct operation *operation)
 {
 	return operation->returned && operation->result >= 0;
 }
@@ -48,10 +48,12 @@ void history_forget(struct lock *lock, unsigned long long time)
 		lock->first++;
 }
 
-bool history_is_killed(const struct lock *lock,
+/* An acquisition whose end was never seen, for its actor was killed. */
+bool history_is_unseen(const struct lock *lock,
 		       const struct operation *operation)
 {
-	return !operation->returned && lock->kills[operation->actor];
+	return operation->kind == OPERATION_ACQUIRE && !operation->returned &&
+	       lock->kills[operation->actor];
 }
 
 /* ---- who held it */
@@ -110,7 +112,7 @@ static const struct operation *break_of(const struct lock *lock,
 	const struct operation *found;
 
 	for (found = lock->begin; found < lock->end; found++) {
-		if (found->kind == OPERATION_BREAK && history_is_done(found) &&
+		if (found->kind == OPERATION_BREAK && is_done(found) &&
 		    found->returned > hold->acquire->called)
 			return found;
 	}
@@ -160,7 +162,7 @@ static void find_holds(struct lock *lock)
 	lock->is_shared = lock->history->slots;
 
 	for (acquire = lock->begin; acquire < lock->end; acquire++) {
-		if (acquire->kind != OPERATION_ACQUIRE || !history_is_done(acquire))
+		if (acquire->kind != OPERATION_ACQUIRE || !is_done(acquire))
 			continue;
 		hold = &lock->holds[lock->count++];
 		hold->acquire = acquire;
@@ -297,9 +299,36 @@ static bool check_exclusion(struct lock *lock)
 	return true;
 }
 
-bool history_waits(const struct operation *operation)
+static bool waits(const struct operation *operation)
 {
 	return operation->kind == OPERATION_ACQUIRE && !operation->is_try;
+}
+
+/* Nobody waits longer than the bound while it is free, since @hold. */
+bool history_check_waits(struct lock *lock, const struct hold *hold,
+			 unsigned long long since, unsigned long long until,
+			 const char *what)
+{
+	const struct operation *waiter;
+	unsigned long long from, to;
+
+	for (waiter = lock->first; waiter < lock->end; waiter++) {
+		if (waiter->called >= until)
+			break;
+		if (!waits(waiter))
+			continue;
+		from = max(since, waiter->called);
+		to = min(until, history_over(lock, waiter));
+		if (from >= to)
+			continue;
+		lock->findings->longest = max(lock->findings->longest,
+					      to - from);
+		if (to - from > lock->history->bound)
+			return history_violated(lock, hold,
+						"actor %u waited for %llu ms after %s",
+						waiter->actor, (to - from) / 1000000, what);
+	}
+	return true;
 }
 
 /* The earliest that somebody has the lock, after a hold. */
@@ -319,33 +348,16 @@ static bool check_wakeups(struct lock *lock, const struct hold *hold)
 	unsigned long long until = taken_again(lock, hold);
 	unsigned long long since = hold->freed;
 	const struct operation *waiter;
-	unsigned long long from, to;
 
 	history_forget(lock, hold->from);
 	for (waiter = lock->first; waiter < lock->end; waiter++) {
 		if (waiter->called >= until)
 			break;
-		if (history_waits(waiter) && history_is_killed(lock, waiter) &&
+		if (waits(waiter) && history_is_unseen(lock, waiter) &&
 		    history_over(lock, waiter) > hold->from)
 			since = max(since, history_over(lock, waiter));
 	}
-	for (waiter = lock->first; waiter < lock->end; waiter++) {
-		if (waiter->called >= until)
-			break;
-		if (!history_waits(waiter))
-			continue;
-		from = max(since, waiter->called);
-		to = min(until, history_over(lock, waiter));
-		if (from >= to)
-			continue;
-		lock->findings->longest = max(lock->findings->longest,
-					      to - from);
-		if (to - from > lock->history->bound)
-			return history_violated(lock, hold,
-						"actor %u waited for %llu ms after it was free",
-						waiter->actor, (to - from) / 1000000);
-	}
-	return true;
+	return history_check_waits(lock, hold, since, until, "it was free");
 }
 
 /* ---- who was first */
@@ -373,7 +385,7 @@ static int followers(const struct lock *lock, const struct operation *acquire,
 	for (next = acquire + 1; next < lock->end; next++) {
 		if (next->called > acquire->returned)
 			break;
-		if (history_waits(next) && history_is_done(next) && next->called > queued)
+		if (waits(next) && is_done(next) && next->called > queued)
 			count++;
 	}
 	return count;
@@ -394,7 +406,7 @@ static bool check_stat(struct lock *lock, const struct operation *stat,
 	for (waiter = lock->first; waiter < lock->end; waiter++) {
 		if (waiter->called > stat->returned)
 			break;
-		if (history_waits(waiter) && history_over(lock, waiter) >= stat->called)
+		if (waits(waiter) && history_over(lock, waiter) >= stat->called)
 			count++;
 	}
 	if (!count || count != (size_t)stat->result)
@@ -402,8 +414,8 @@ static bool check_stat(struct lock *lock, const struct operation *stat,
 	for (waiter = lock->first; waiter < lock->end; waiter++) {
 		if (waiter->called > stat->returned)
 			break;
-		if (!history_waits(waiter) || history_over(lock, waiter) < stat->called ||
-		    !history_is_done(waiter))
+		if (!waits(waiter) || history_over(lock, waiter) < stat->called ||
+		    !is_done(waiter))
 			continue;
 		hold = history_find_hold(lock, waiter->token);
 		if (latest[hold - lock->holds] > stat->returned)
@@ -428,7 +440,7 @@ static bool check_order(struct lock *lock)
 	latest = latest_calls(lock);
 	lock->first = lock->begin;
 	for (stat = lock->begin; stat < lock->end && good; stat++) {
-		if (stat->kind == OPERATION_STAT && history_is_done(stat))
+		if (stat->kind == OPERATION_STAT && is_done(stat))
 			good = check_stat(lock, stat, latest);
 	}
 	free(latest);

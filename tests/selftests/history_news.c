@@ -4,15 +4,13 @@
 
 #include "history_private.h"
 
-/* Acquisitions whose end was never seen, for their actors were killed. */
 static size_t unseen_before(const struct lock *lock, unsigned long long time)
 {
 	const struct operation *acquire;
 	size_t count = 0;
 
 	for (acquire = lock->begin; acquire < lock->end; acquire++) {
-		if (acquire->kind == OPERATION_ACQUIRE &&
-		    history_is_killed(lock, acquire) && acquire->called < time)
+		if (history_is_unseen(lock, acquire) && acquire->called < time)
 			count++;
 	}
 	return count;
@@ -28,8 +26,7 @@ static bool may_be_swallowed(const struct lock *lock, unsigned long long since,
 	const struct operation *acquire;
 
 	for (acquire = lock->begin; acquire < lock->end; acquire++) {
-		if (acquire->kind == OPERATION_ACQUIRE &&
-		    history_is_killed(lock, acquire) && acquire->called < until &&
+		if (history_is_unseen(lock, acquire) && acquire->called < until &&
 		    history_over(lock, acquire) > since &&
 		    (acquire->is_shared || lock->history->slots))
 			return true;

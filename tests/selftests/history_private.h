@@ -51,18 +51,19 @@ struct lock {
 
 bool history_violated(struct lock *lock, const struct hold *hold,
 		      const char *format, ...);
-bool history_is_done(const struct operation *operation);
 unsigned long long history_over(const struct lock *lock,
 				const struct operation *operation);
 void history_forget(struct lock *lock, unsigned long long time);
-bool history_is_killed(const struct lock *lock,
+bool history_is_unseen(const struct lock *lock,
 		       const struct operation *operation);
-bool history_waits(const struct operation *operation);
 bool history_is_dead(const struct hold *hold);
 bool history_is_shared(const struct lock *lock, const struct hold *hold);
 struct hold *history_find_hold(const struct lock *lock,
 			       unsigned long long token);
 
+bool history_check_waits(struct lock *lock, const struct hold *hold,
+			 unsigned long long since, unsigned long long until,
+			 const char *what);
 bool history_check_news(struct lock *lock);
 bool history_check_slots(struct lock *lock);
 bool history_check_room(struct lock *lock);

@@ -74,25 +74,9 @@ static bool check_idle(struct lock *lock, const struct change *begin,
 {
 	unsigned long long since = begin->time;
 	unsigned long long until = end ? end->time : lock->history->ended;
-	const struct operation *waiter;
-	unsigned long long from, to;
 
 	history_forget(lock, since);
-	for (waiter = lock->first; waiter < lock->end; waiter++) {
-		if (waiter->called >= until)
-			break;
-		from = max(since, waiter->called);
-		to = min(until, history_over(lock, waiter));
-		if (!history_waits(waiter) || from >= to)
-			continue;
-		lock->findings->longest = max(lock->findings->longest,
-					      to - from);
-		if (to - from > lock->history->bound)
-			return history_violated(lock, begin->hold,
-						"actor %u waited for %llu ms after there was room",
-						waiter->actor, (to - from) / 1000000);
-	}
-	return true;
+	return history_check_waits(lock, begin->hold, since, until, "there was room");
 }
 
 /* Who may hold the lock, from when it could say so on. */
@@ -111,8 +95,7 @@ static size_t possible_changes(const struct lock *lock, struct change *changes)
 				   -1, hold);
 	}
 	for (acquire = lock->begin; acquire < lock->end; acquire++) {
-		if (acquire->kind != OPERATION_ACQUIRE ||
-		    !history_is_killed(lock, acquire))
+		if (!history_is_unseen(lock, acquire))
 			continue;
 		add_change(changes, &count, acquire->called, 1, lock->holds);
 		if (history_over(lock, acquire) != NEVER)
