@@ -49,6 +49,9 @@ struct board {
 static struct board *board;
 static pid_t pids[MOST];
 
+/* As it was */
+static long look_again;
+
 static int get(const int *at)
 {
 	return __atomic_load_n(at, __ATOMIC_ACQUIRE);
@@ -74,6 +77,7 @@ static bool set_up(int look_ms)
 	if (board == MAP_FAILED || unshare(CLONE_NEWNET))
 		return false;
 	memset(pids, 0, sizeof(pids));
+	look_again = get_parameter("look_again_ms");
 	return !set_parameter("look_again_ms", look_ms);
 }
 
@@ -97,13 +101,13 @@ static void kill_one(int nr)
 	pids[nr] = 0;
 }
 
-static void tear_down(void)
+static bool tear_down(void)
 {
 	int i;
 
 	for (i = 0; i < MOST; i++)
 		kill_one(i);
-	set_parameter("look_again_ms", 250);
+	return !set_parameter("look_again_ms", look_again);
 }
 
 /* ---- rings */
@@ -150,7 +154,7 @@ FIXTURE_SETUP(ring)
 
 FIXTURE_TEARDOWN(ring)
 {
-	tear_down();
+	EXPECT_TRUE(tear_down());
 }
 
 #define ROUNDS 100
@@ -246,7 +250,7 @@ FIXTURE_SETUP(locks)
 
 FIXTURE_TEARDOWN(locks)
 {
-	tear_down();
+	EXPECT_TRUE(tear_down());
 }
 
 static const struct {

@@ -36,6 +36,9 @@
 #define LOOK_MS	50
 #define SOME_MS	300
 
+/* Where more look at their words so often that nothing else would be done */
+#define SELDOM_MS 250
+
 /* How far a player is */
 enum { NOT_YET, HOLDS, ASKS, ANSWERED, FAILED };
 
@@ -78,6 +81,9 @@ struct player {
 };
 
 static struct player *players;
+
+/* As it was */
+static long look_again;
 
 /* Network namespaces: of those who play, and of locks that are called "~..." */
 static int here, elsewhere;
@@ -248,17 +254,18 @@ static bool set_up(void)
 {
 	players = mmap(NULL, PLAYERS * sizeof(*players), PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	look_again = get_parameter("look_again_ms");
 	return players != MAP_FAILED && !unshare(CLONE_NEWNET) &&
 	       !set_parameter("look_again_ms", LOOK_MS);
 }
 
-static void tear_down(void)
+static bool tear_down(void)
 {
 	int i;
 
 	for (i = 0; i < PLAYERS; i++)
 		end(&players[i]);
-	set_parameter("look_again_ms", 250);
+	return !set_parameter("look_again_ms", look_again);
 }
 
 /* Starts a player that holds one lock, and will want another. */
@@ -341,7 +348,7 @@ FIXTURE_SETUP(cycle)
 
 FIXTURE_TEARDOWN(cycle)
 {
-	tear_down();
+	EXPECT_TRUE(tear_down());
 }
 
 TEST_F(cycle, two_who_wait_for_each_other)
@@ -443,7 +450,7 @@ FIXTURE_SETUP(deadlock)
 
 FIXTURE_TEARDOWN(deadlock)
 {
-	tear_down();
+	EXPECT_TRUE(tear_down());
 }
 
 /* All but the first one wait for what the next one holds. */
@@ -452,8 +459,7 @@ static bool start_ring(int size)
 	char own[32], next[32];
 	int i;
 
-	/* So many look at their words that nothing else would be done */
-	set_parameter("look_again_ms", 250);
+	set_parameter("look_again_ms", SELDOM_MS);
 	for (i = 0; i < size; i++) {
 		snprintf(own, sizeof(own), "ring%d", i);
 		snprintf(next, sizeof(next), "ring%d", (i + 1) % size);
@@ -506,7 +512,7 @@ TEST_F(deadlock, is_found_behind_a_long_queue)
 	struct player *last;
 	int i;
 
-	set_parameter("look_again_ms", 250);
+	set_parameter("look_again_ms", SELDOM_MS);
 	for (i = 1; i <= LONGEST + 8; i++) {
 		START(i, "", "b");
 		WAITS(&players[i], &self->b, i);
