@@ -118,16 +118,21 @@ static int open_one(struct handle *handle, const char *name,
 		.mode = strncmp(name, "hidden", 6) ? 0666 : 0622,
 	};
 	int device = open("/dev/chring", O_RDWR | O_CLOEXEC);
+	bool moves = *name == '~';
+	int err = 0;
 
-	if (*name == '~' && setns(elsewhere, CLONE_NEWNET))
+	if (device < 0)
 		return -errno;
 	memset(handle, 0, sizeof(*handle));
-	handle->fd = ioctl(device, CHRING_IOC_OPEN, &open_it);
+	handle->fd = moves && setns(elsewhere, CLONE_NEWNET) ? -1 :
+		     ioctl(device, CHRING_IOC_OPEN, &open_it);
+	if (handle->fd < 0)
+		err = -errno;
 	handle->id = open_it.id;
 	close(device);
-	if (handle->fd < 0 || (*name == '~' && setns(here, CLONE_NEWNET)))
-		return -errno;
-	return 0;
+	if (moves && setns(here, CLONE_NEWNET))
+		err = err ?: -errno;
+	return err;
 }
 
 static void *sleep_on(void *unused)
