@@ -196,6 +196,12 @@ static int ask(const struct player *player, const struct handle *handle,
 	return ioctl(handle->fd, CHRING_IOC_ACQUIRE, request) ? -errno : 0;
 }
 
+/* With the uid goes what was asked for with PR_SET_PDEATHSIG. */
+static int become(uid_t uid)
+{
+	return setresuid(uid, uid, uid) ?: prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 static void play(struct player *player)
 {
 	struct chring_lock_acquire request;
@@ -204,7 +210,7 @@ static void play(struct player *player)
 
 	if (open_one(&wants, player->wants, 0, 0) ||
 	    !take_first(player, &holds) ||
-	    (player->uid && setresuid(player->uid, player->uid, player->uid)))
+	    (player->uid && become(player->uid)))
 		return;
 	set(&player->stage, HOLDS);
 	if (read(player->go[0], &byte, 1) != 1 || !have_thread(player))
@@ -622,7 +628,10 @@ TEST_F(deadlock, with_itself_by_two_handles)
 
 TEST_F(deadlock, with_itself_by_one_handle)
 {
-	struct player self_made = { .want_flags = DETECT };
+	struct player self_made = {
+		.want_flags = DETECT,
+		.deadline_ms = PATIENCE_MS,
+	};
 	struct chring_lock_acquire got, request;
 
 	ASSERT_EQ(0, handle_try(&self->a, &got));
@@ -784,7 +793,7 @@ TEST_F(deadlock, tells_as_much_as_there_is_room_for)
 	struct chring_lock_acquire request = {
 		.size = sizeof(request),
 		.flags = DETECT,
-		.deadline = CHRING_DEADLINE_NONE,
+		.deadline = in_ms(PATIENCE_MS),
 		.steps = (uintptr_t)steps,
 		.nr_steps = 1,
 		.step_size = sizeof(steps[0]),
@@ -820,7 +829,7 @@ TEST_F(deadlock, that_cannot_be_told_is_refused_all_the_same)
 	struct chring_lock_acquire request = {
 		.size = sizeof(request),
 		.flags = DETECT,
-		.deadline = CHRING_DEADLINE_NONE,
+		.deadline = in_ms(PATIENCE_MS),
 		.steps = 1,
 		.nr_steps = LONGEST,
 		.step_size = sizeof(step),
