@@ -4,7 +4,6 @@
  * in a cycle one is refused, and nobody who is in none.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -159,13 +158,7 @@ FIXTURE_TEARDOWN(ring)
 
 #define ROUNDS 100
 
-struct ring {
-	int size;
-	unsigned int flags;
-	bool by_word;
-};
-
-static struct ring ring;
+static const struct _fixture_variant_ring *ring;
 
 static void go_round(int nr, struct handle *own, struct handle *next)
 {
@@ -173,9 +166,9 @@ static void go_round(int nr, struct handle *own, struct handle *next)
 	uint64_t token;
 	int err;
 
-	if (ring.by_word ? !word_take(own, &token) : handle_try(own, &got))
+	if (ring->by_word ? !word_take(own, &token) : handle_try(own, &got))
 		wrong("own lock", "not free", nr);
-	if (!ring.by_word)
+	if (!ring->by_word)
 		token = got.token;
 	pthread_barrier_wait(&board->barrier);
 	err = handle_acquire(next, DETECT, CHRING_DEADLINE_NONE, &got);
@@ -185,7 +178,7 @@ static void go_round(int nr, struct handle *own, struct handle *next)
 		wrong("next lock", strerror(-err), nr);
 	else if (handle_release(next, got.token))
 		wrong("next lock", "lost", nr);
-	if (!(ring.by_word && word_release(own, token)) &&
+	if (!(ring->by_word && word_release(own, token)) &&
 	    handle_release(own, token))
 		wrong("own lock", "lost", nr);
 	pthread_barrier_wait(&board->barrier);
@@ -203,11 +196,11 @@ static void in_ring(int nr, int rounds)
 	char name[32];
 
 	snprintf(name, sizeof(name), "ring%d", nr);
-	if (handle_open(&own, name, ring.flags | CHRING_OPEN_CREATE) ||
-	    (ring.by_word && handle_map(&own)))
+	if (handle_open(&own, name, ring->flags | CHRING_OPEN_CREATE) ||
+	    (ring->by_word && handle_map(&own)))
 		wrong("ring", "cannot be opened", nr);
-	snprintf(name, sizeof(name), "ring%d", (nr + 1) % ring.size);
-	if (handle_open(&next, name, ring.flags | CHRING_OPEN_CREATE))
+	snprintf(name, sizeof(name), "ring%d", (nr + 1) % ring->size);
+	if (handle_open(&next, name, ring->flags | CHRING_OPEN_CREATE))
 		wrong("ring", "cannot be opened", nr);
 	while (rounds--) {
 		pthread_barrier_wait(&board->barrier);
@@ -215,23 +208,38 @@ static void in_ring(int nr, int rounds)
 	}
 }
 
-/* Nobody looks again: who misses it, or refuses too many, is seen. */
-TEST_F(ring, of_all_who_close_it_at_once_one_is_refused)
+static void expect_progress(struct __test_metadata *_metadata, int goal)
 {
-	int i, done = 0;
+	int done = 0;
 
-	ring = (struct ring){ variant->size, variant->flags, variant->by_word };
-	for (i = 0; i < ring.size; i++)
-		ASSERT_TRUE(spawn(i, in_ring, ROUNDS));
-	while (done < ROUNDS) {
+	while (done < goal) {
 		ASSERT_TRUE(wait_until(get(&board->done) > done))
-			TH_LOG("%d rounds, %d refused", done, board->refused);
+			TH_LOG("nobody goes on after %d rounds, %d refused",
+			       done, get(&board->refused));
 		done = get(&board->done);
 	}
-	for (i = 0; i < ring.size; i++) {
+}
+
+static void expect_ended(struct __test_metadata *_metadata, int processes)
+{
+	int i;
+
+	for (i = 0; i < processes; i++) {
 		EXPECT_EQ(0, exit_status(pids[i]));
 		pids[i] = 0;
 	}
+}
+
+/* Nobody looks again: who misses it, or refuses too many, is seen. */
+TEST_F(ring, of_all_who_close_it_at_once_one_is_refused)
+{
+	int i;
+
+	ring = variant;
+	for (i = 0; i < ring->size; i++)
+		ASSERT_TRUE(spawn(i, in_ring, ROUNDS));
+	expect_progress(_metadata, ROUNDS);
+	expect_ended(_metadata, ring->size);
 	EXPECT_EQ(ROUNDS, board->refused);
 	EXPECT_EQ(0, board->wrong);
 }
@@ -424,45 +432,28 @@ static void in_any_order(int nr, int seed)
 	}
 }
 
-#define EXPECT_PROGRESS(goal)						\
-	do {								\
-		int __done = 0;						\
-		while (__done < (goal)) {				\
-			ASSERT_TRUE(wait_until(get(&board->done) > __done)) \
-				TH_LOG("nobody goes on after %d rounds", \
-				       __done);				\
-			__done = get(&board->done);			\
-		}							\
-	} while (0)
-
-TEST_F(locks, that_all_take_in_one_order_are_never_refused)
+static void all_go_on(struct __test_metadata *_metadata,
+		      void (*run)(int nr, int arg))
 {
 	int i;
 
 	for (i = 0; i < PROCESSES; i++)
-		ASSERT_TRUE(spawn(i, all_in_order, i + 1));
-	EXPECT_PROGRESS(2000);
+		ASSERT_TRUE(spawn(i, run, i + 1));
+	expect_progress(_metadata, 2000);
 	__atomic_store_n(&board->stop, 1, __ATOMIC_RELEASE);
-	for (i = 0; i < PROCESSES; i++) {
-		EXPECT_EQ(0, exit_status(pids[i]));
-		pids[i] = 0;
-	}
+	expect_ended(_metadata, PROCESSES);
+}
+
+TEST_F(locks, that_all_take_in_one_order_are_never_refused)
+{
+	all_go_on(_metadata, all_in_order);
 	EXPECT_EQ(0, board->refused);
 	EXPECT_EQ(0, board->wrong);
 }
 
 TEST_F(locks, that_are_taken_in_any_order_are_all_had)
 {
-	int i;
-
-	for (i = 0; i < PROCESSES; i++)
-		ASSERT_TRUE(spawn(i, in_any_order, i + 1));
-	EXPECT_PROGRESS(2000);
-	__atomic_store_n(&board->stop, 1, __ATOMIC_RELEASE);
-	for (i = 0; i < PROCESSES; i++) {
-		EXPECT_EQ(0, exit_status(pids[i]));
-		pids[i] = 0;
-	}
+	all_go_on(_metadata, in_any_order);
 	/* Or else this has shown nothing */
 	EXPECT_LT(0, board->refused);
 	EXPECT_EQ(0, board->wrong);
