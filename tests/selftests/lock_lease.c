@@ -8,13 +8,13 @@
 #include <linux/chring_lock.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "lock_raw.h"
 #include "lock_util.h"
 #include "request.h"
 
@@ -65,14 +65,6 @@ FIXTURE_VARIANT_ADD(lease, strict)
 {
 	.flags = CHRING_LOCK_STRICT,
 };
-
-static long long nanoseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
 
 /* The lock "l", which is another user's where @owner says so. */
 static int make(struct chring *chring, uint32_t flags, uint32_t ttl_ms,
@@ -167,7 +159,6 @@ static void hold(struct holder *holder, uint32_t ttl_ms, unsigned int flags)
 static bool begin_as(struct holder *holder, uid_t user, uint32_t ttl_ms,
 		     unsigned int flags)
 {
-	long end = milliseconds() + WAIT_MS;
 	pid_t pid;
 
 	*holder = (struct holder){ .released = 1 };
@@ -180,9 +171,7 @@ static bool begin_as(struct holder *holder, uid_t user, uint32_t ttl_ms,
 	if (pid < 0)
 		return false;
 	holder->pid = pid;
-	while (!holder->holds && milliseconds() < end)
-		pause_ms(1);
-	return holder->holds;
+	return wait_until(holder->holds);
 }
 
 static bool begin(struct holder *holder, uint32_t ttl_ms, unsigned int flags)
@@ -199,22 +188,24 @@ static bool stop(struct holder *holder)
 	       WIFSTOPPED(status);
 }
 
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = {};
+
+	return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) ||
+	       info.si_pid;
+}
+
 /* Its exit status, or minus the signal that ended it; -ETIMEDOUT if none did. */
 static int ended(struct holder *holder)
 {
-	long end = milliseconds() + WAIT_MS;
 	int status;
-	pid_t pid;
 
-	while (!(pid = waitpid(holder->pid, &status, WNOHANG))) {
-		if (milliseconds() > end)
-			return -ETIMEDOUT;
-		pause_ms(1);
-	}
-	if (pid < 0)
-		return -errno;
+	if (!wait_until(has_ended(holder->pid)))
+		return -ETIMEDOUT;
+	status = exit_status(holder->pid);
 	holder->pid = 0;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+	return status;
 }
 
 /* Does it still do what only the holder may? */
@@ -383,14 +374,14 @@ TEST_F(lease, timer_does_not_outlive_its_lock)
 	for (i = 0; i < 300; i++) {
 		ASSERT_EQ(0, chring_lock_open(&lock, "brief", variant->flags |
 					      CHRING_LOCK_CREATE, 0));
-		end = nanoseconds() + 1000000 + i % 30 * 20000;
+		end = now_ns() + 1000000 + i % 30 * 20000;
 		ASSERT_EQ(0, chring_lock_acquire_leased(lock, 1,
 							CHRING_LEASE_EAGER,
 							NULL));
 		/* It would be told of otherwise, and the lock stay */
 		if (chring_lock_release(lock))
 			ASSERT_LT(0, chring_lock_acquire(lock));
-		while (nanoseconds() < end)
+		while (now_ns() < end)
 			;
 		chring_lock_close(lock);
 	}
@@ -551,7 +542,7 @@ static volatile uint64_t *map_word(struct chring_lock *lock)
 
 static bool is_alive(const struct holder *holder)
 {
-	return !waitpid(holder->pid, NULL, WNOHANG);
+	return !has_ended(holder->pid);
 }
 
 /* A process that has released the lock is put into the word by another. */
@@ -560,7 +551,6 @@ static void name_in_word(struct __test_metadata *_metadata,
 {
 	const uint64_t seq_one = 1ULL << CHRING_LOCK_SEQ_SHIFT;
 	struct holder *holder = self->holder;
-	long end = milliseconds() + WAIT_MS;
 	volatile uint64_t *word;
 	uint64_t held;
 	pid_t pid;
@@ -574,13 +564,11 @@ static void name_in_word(struct __test_metadata *_metadata,
 		release_and_stay(holder, flags);
 	ASSERT_LT(0, pid);
 	holder->pid = pid;
-	while (!holder->holds && milliseconds() < end)
-		pause_ms(1);
+	ASSERT_TRUE(wait_until(holder->holds));
 	held = *word;
 	EXPECT_EQ(CHRING_LOCK_KERNEL, held & CHRING_LOCK_FLAGS);
 	holder->releases = true;
-	while (holder->released > 0 && milliseconds() < end)
-		pause_ms(1);
+	ASSERT_TRUE(wait_until(holder->released <= 0));
 	ASSERT_EQ(0, holder->released);
 
 	/* By the token that it had, and by one that it has never had */
