@@ -15,7 +15,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -855,13 +854,6 @@ TEST_F(deadlock, that_cannot_be_told_is_refused_all_the_same)
 
 /* ---- the library */
 
-static void own_text(char *text, size_t size, pid_t other)
-{
-	snprintf(text, size,
-		 "pid %d holds b, waits for a; pid %d holds a, waits for b",
-		 getpid(), other);
-}
-
 TEST_F(deadlock, is_put_in_words_by_the_library)
 {
 	struct player *one = START(0, "a", "b");
@@ -876,7 +868,9 @@ TEST_F(deadlock, is_put_in_words_by_the_library)
 	EXPECT_EQ(-EDEADLK, chring_lock_acquire_detect(a, 0, NULL, NULL));
 	EXPECT_EQ(-EDEADLK, chring_lock_acquire_detect(a, 0, NULL, &deadlock));
 	EXPECT_EQ(2U, deadlock.nr);
-	own_text(expected, sizeof(expected), one->pid);
+	snprintf(expected, sizeof(expected),
+		 "pid %d holds b, waits for a; pid %d holds a, waits for b",
+		 getpid(), one->pid);
 	EXPECT_EQ(strlen(expected),
 		  chring_deadlock_text(&deadlock, text, sizeof(text)));
 	EXPECT_STREQ(expected, text);
