@@ -35,6 +35,7 @@
 #define LONG_MS 3600000
 #define RACES 500
 #define MANY 1000
+#define REFCOUNT "/sys/module/chring/refcnt"
 
 /* What STAT says: who holds it, how many wait, and news. */
 static const char *state(const struct handle *handle)
@@ -159,25 +160,15 @@ FIXTURE_VARIANT_ADD(async, strict)
 
 FIXTURE_SETUP(async)
 {
-	int i;
-
 	snprintf(self->name, sizeof(self->name), "async/%d", getpid());
-	for (i = 0; i < HANDLES; i++) {
-		ASSERT_EQ(0, handle_open(&self->handle[i], self->name,
-					 i ? 0 : variant->flags |
-						 CHRING_OPEN_CREATE));
-		if (!(variant->flags & CHRING_LOCK_STRICT))
-			ASSERT_EQ(0, handle_map(&self->handle[i]));
-	}
+	ASSERT_EQ(0, handles_open(self->handle, HANDLES, self->name,
+				  variant->flags, 0));
 	ASSERT_EQ(0, handle_try(&self->handle[0], &self->held));
 }
 
 FIXTURE_TEARDOWN(async)
 {
-	int i;
-
-	for (i = 0; i < HANDLES; i++)
-		close(self->handle[i].fd);
+	handles_close(self->handle, HANDLES);
 }
 
 #define A (&self->handle[0])
@@ -787,45 +778,6 @@ TEST_F(async, forked_child_neither_collects_nor_cancels)
 	EXPECT_EQ(self->held.token + 1, collect_and_release(B));
 }
 
-static int send_fd(int socket, int fd)
-{
-	union {
-		char space[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = {};
-	struct iovec iovec = { .iov_base = "x", .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iovec, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	return sendmsg(socket, &msg, 0) == 1 ? 0 : -errno;
-}
-
-static int receive_fd(int socket)
-{
-	union {
-		char space[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = {};
-	char byte;
-	struct iovec iovec = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iovec, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control),
-	};
-	int fd = -1;
-
-	if (recvmsg(socket, &msg, 0) == 1 && CMSG_FIRSTHDR(&msg))
-		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
-	return fd;
-}
-
 /* Receives a handle, adopts it, and makes a request of its own. */
 static int adopt_and_ask(int socket)
 {
@@ -834,13 +786,13 @@ static int adopt_and_ask(int socket)
 	struct handle handle = {};
 	int err;
 
-	handle.fd = receive_fd(socket);
+	handle.fd = receive_descriptor(socket);
 	if (forked_is_stale(&handle) || handle_adopt(&handle, &adopted))
 		return 1;
 	if (adopted.token || handle_finish(&handle, &got) != -ENODATA)
 		return 2;
 	err = ask(&handle, 0);
-	if (err != -EINPROGRESS || send_fd(socket, handle.fd))
+	if (err != -EINPROGRESS || send_descriptor(socket, handle.fd))
 		return 3;
 	if (!wait_until(is_done(&handle)))
 		return 4;
@@ -862,8 +814,8 @@ static void adopt(struct __test_metadata *_metadata,
 	ASSERT_EQ(-EINPROGRESS, ask(C, 0));
 	if (granted)
 		ASSERT_EQ(0, handle_release(A, self->held.token));
-	ASSERT_EQ(0, send_fd(pair[0], B->fd));
-	fd = receive_fd(pair[0]);
+	ASSERT_EQ(0, send_descriptor(pair[0], B->fd));
+	fd = receive_descriptor(pair[0]);
 	ASSERT_LE(0, fd);
 	close(fd);
 	EXPECT_EQ(-ESTALE, handle_finish(B, &got));
@@ -1043,10 +995,7 @@ TEST(slots_are_granted_in_order_and_given_back)
 	struct handle handle[5];
 	int i;
 
-	for (i = 0; i < 5; i++)
-		ASSERT_EQ(0, handle_open_slots(&handle[i], "async/slots",
-					       i ? 0 : CHRING_OPEN_CREATE,
-					       i ? 0 : 2));
+	ASSERT_EQ(0, handles_open(handle, 5, "async/slots", 0, 2));
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, handle_ask(&handle[i], 0, 0, &held[i]));
 	for (i = 2; i < 5; i++)
@@ -1064,8 +1013,7 @@ TEST(slots_are_granted_in_order_and_given_back)
 	ASSERT_NE(0U, collect_and_release(&handle[3]));
 	ASSERT_NE(0U, collect_and_release(&handle[4]));
 	EXPECT_STATE(&handle[0], "free, 0 wait");
-	for (i = 0; i < 5; i++)
-		close(handle[i].fd);
+	handles_close(handle, 5);
 }
 
 /* ---- many */
@@ -1148,25 +1096,11 @@ TEST(lock_goes_through_the_hands_of_many)
 		ASSERT_EQ(got.token + i, collect_and_release(&handle[i]));
 	}
 	EXPECT_STATE(&handle[0], "free, 0 wait");
-	for (i = 0; i < MANY; i++)
-		close(handle[i].fd);
+	handles_close(handle, MANY);
 	close(epoll);
 }
 
 /* ---- the ends of namespaces, and of all that refers to the module */
-
-static int module_users(void)
-{
-	FILE *file = fopen("/sys/module/chring/refcnt", "re");
-	int users = -1;
-
-	if (!file)
-		return -1;
-	if (fscanf(file, "%d", &users) != 1)
-		users = -1;
-	fclose(file);
-	return users;
-}
 
 static int ask_in_own_netns(bool release)
 {
@@ -1188,7 +1122,7 @@ static int ask_in_own_netns(bool release)
 
 TEST(namespace_ends_with_those_who_wait_in_it)
 {
-	int before = module_users();
+	long before = number_in(REFCOUNT);
 	pid_t pid;
 	int i;
 
@@ -1199,7 +1133,7 @@ TEST(namespace_ends_with_those_who_wait_in_it)
 			_exit(ask_in_own_netns(i & 1));
 		ASSERT_EQ(0, exit_status(pid));
 	}
-	EXPECT_TRUE(wait_until(module_users() == before));
+	EXPECT_TRUE(wait_until(number_in(REFCOUNT) == before));
 }
 
 /* ---- by libchring */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -85,15 +86,49 @@ void handle_unmap(struct handle *handle)
 	handle->info = NULL;
 }
 
-int handle_acquire(const struct handle *handle, unsigned int flags,
-		   long long deadline, struct chring_lock_acquire *acquired)
+/* The first one makes the lock. They are mapped where that can be. */
+int handles_open(struct handle *handles, int count, const char *name,
+		 unsigned int flags, unsigned int slots)
+{
+	int i, err;
+
+	for (i = 0; i < count; i++) {
+		err = handle_open_slots(&handles[i], name,
+					i ? 0 : flags | CHRING_OPEN_CREATE,
+					i ? 0 : slots);
+		if (!err && !(handles[i].flags & CHRING_LOCK_STRICT))
+			err = handle_map(&handles[i]);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+void handles_close(const struct handle *handles, int count)
+{
+	int i;
+
+	for (i = 0; i < count; i++)
+		close(handles[i].fd);
+}
+
+int handle_lease(const struct handle *handle, unsigned int flags,
+		 long long deadline, uint32_t ttl_ms,
+		 struct chring_lock_acquire *acquired)
 {
 	*acquired = (struct chring_lock_acquire) {
 		.size = sizeof(*acquired),
 		.flags = flags,
 		.deadline = deadline,
+		.ttl_ms = ttl_ms,
 	};
 	return request(handle->fd, CHRING_IOC_ACQUIRE, acquired);
+}
+
+int handle_acquire(const struct handle *handle, unsigned int flags,
+		   long long deadline, struct chring_lock_acquire *acquired)
+{
+	return handle_lease(handle, flags, deadline, 0, acquired);
 }
 
 int handle_try(const struct handle *handle,
@@ -106,13 +141,8 @@ int handle_try(const struct handle *handle,
 int handle_ask(const struct handle *handle, unsigned int flags,
 	       uint32_t ttl_ms, struct chring_lock_acquire *acquired)
 {
-	*acquired = (struct chring_lock_acquire) {
-		.size = sizeof(*acquired),
-		.flags = flags | CHRING_ACQUIRE_ASYNC,
-		.deadline = CHRING_DEADLINE_NONE,
-		.ttl_ms = ttl_ms,
-	};
-	return request(handle->fd, CHRING_IOC_ACQUIRE, acquired);
+	return handle_lease(handle, flags | CHRING_ACQUIRE_ASYNC,
+			    CHRING_DEADLINE_NONE, ttl_ms, acquired);
 }
 
 int handle_finish(const struct handle *handle,
@@ -196,6 +226,53 @@ bool is_mine(const struct handle *handle)
 	struct chring_lock_stat stat;
 
 	return !handle_stat(handle, &stat) && stat.flags & CHRING_STAT_MINE;
+}
+
+/* ---- handles for others */
+
+int send_descriptor(int socket, int fd)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {};
+	char byte = 0;
+	struct iovec data = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr message = {
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+
+	control.header.cmsg_level = SOL_SOCKET;
+	control.header.cmsg_type = SCM_RIGHTS;
+	control.header.cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	return sendmsg(socket, &message, 0) == 1 ? 0 : -errno;
+}
+
+int receive_descriptor(int socket)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {};
+	char byte;
+	struct iovec data = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr message = {
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	int fd;
+
+	if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) != 1 ||
+	    !CMSG_FIRSTHDR(&message))
+		return -EPROTO;
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+	return fd;
 }
 
 /* ---- the word */
@@ -303,18 +380,24 @@ int set_parameter(const char *name, long value)
 	return ret;
 }
 
-long get_parameter(const char *name)
+/* What a file says, which is a number; -1 where it is none. */
+long number_in(const char *path)
 {
-	char path[128];
+	FILE *file = fopen(path, "re");
 	long value = -1;
-	FILE *file;
 
-	snprintf(path, sizeof(path), PARAMETERS "%s", name);
-	file = fopen(path, "re");
 	if (!file)
 		return -1;
 	if (fscanf(file, "%ld", &value) != 1)
 		value = -1;
 	fclose(file);
 	return value;
+}
+
+long get_parameter(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), PARAMETERS "%s", name);
+	return number_in(path);
 }

@@ -42,6 +42,12 @@ int handle_open_slots(struct handle *handle, const char *name,
 		      unsigned int flags, unsigned int slots);
 int handle_map(struct handle *handle);
 void handle_unmap(struct handle *handle);
+int handles_open(struct handle *handles, int count, const char *name,
+		 unsigned int flags, unsigned int slots);
+void handles_close(const struct handle *handles, int count);
+int handle_lease(const struct handle *handle, unsigned int flags,
+		 long long deadline, uint32_t ttl_ms,
+		 struct chring_lock_acquire *acquired);
 int handle_acquire(const struct handle *handle, unsigned int flags,
 		   long long deadline, struct chring_lock_acquire *acquired);
 int handle_try(const struct handle *handle,
@@ -56,6 +62,10 @@ int handle_stat(const struct handle *handle, struct chring_lock_stat *stat);
 int handle_adopt(struct handle *handle, struct chring_lock_adopt *adopted);
 int handle_close(const struct handle *handle);
 int handle_poll(const struct handle *handle);
+
+/* Over a socket; receiving returns the descriptor. */
+int send_descriptor(int socket, int fd);
+int receive_descriptor(int socket);
 
 /* What STAT says, or what cannot be where it fails. */
 int waiters_of(const struct handle *handle);
@@ -74,6 +84,7 @@ bool sleeps(pid_t pid);
 int exit_status(pid_t pid);
 int set_parameter(const char *name, long value);
 long get_parameter(const char *name);
+long number_in(const char *path);
 
 /* Waits until a condition holds; says whether it does. */
 #define wait_until(condition) ({					\

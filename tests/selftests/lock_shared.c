@@ -22,7 +22,7 @@
 #define ALONE	0
 #define TRY	CHRING_ACQUIRE_TRY
 
-#define HANDLES 4
+#define HANDLES 5
 /* Nothing takes so long, and everything waits for longer. */
 #define LONG_MS 3600000
 #define SHORT_MS 50
@@ -47,18 +47,6 @@ static const char *state(const struct handle *handle)
 	EXPECT_STREQ(expected, state(handle))
 
 #define is(handle, expected) wait_until(!strcmp(expected, state(handle)))
-
-static int acquire_leased(const struct handle *handle, unsigned int flags,
-			  uint32_t ttl_ms, struct chring_lock_acquire *got)
-{
-	*got = (struct chring_lock_acquire){
-		.size = sizeof(*got),
-		.flags = flags,
-		.deadline = in_ms(PATIENCE_MS),
-		.ttl_ms = ttl_ms,
-	};
-	return ioctl(handle->fd, CHRING_IOC_ACQUIRE, got) ? -errno : 0;
-}
 
 /* Acquires as it is told to, in a thread of its own. */
 struct waiter {
@@ -167,32 +155,23 @@ FIXTURE_VARIANT_ADD(shared, strict)
 
 FIXTURE_SETUP(shared)
 {
-	int i;
-
 	snprintf(self->name, sizeof(self->name), "shared/%d", getpid());
-	for (i = 0; i < HANDLES; i++) {
-		ASSERT_EQ(0, handle_open(&self->handle[i], self->name,
-					 i ? 0 : variant->flags |
-						 CHRING_OPEN_CREATE));
-		if (!(variant->flags & CHRING_LOCK_STRICT))
-			ASSERT_EQ(0, handle_map(&self->handle[i]));
-	}
+	ASSERT_EQ(0, handles_open(self->handle, HANDLES, self->name,
+				  variant->flags, 0));
 	self->shown = shared_memory();
 	ASSERT_NE(MAP_FAILED, self->shown);
 }
 
 FIXTURE_TEARDOWN(shared)
 {
-	int i;
-
-	for (i = 0; i < HANDLES; i++)
-		close(self->handle[i].fd);
+	handles_close(self->handle, HANDLES);
 }
 
 #define A (&self->handle[0])
 #define B (&self->handle[1])
 #define C (&self->handle[2])
 #define D (&self->handle[3])
+#define E (&self->handle[4])
 
 /* ---- who is let in */
 
@@ -303,14 +282,12 @@ TEST_F(shared, neighbours_in_the_queue_share_it_together)
 {
 	struct waiter reader[2], writer, last;
 	struct chring_lock_acquire got;
-	struct handle fifth;
 
-	ASSERT_EQ(0, handle_open(&fifth, self->name, 0));
 	ASSERT_EQ(0, handle_acquire(A, ALONE, in_ms(PATIENCE_MS), &got));
 	ASSERT_TRUE(begin(&reader[0], B, SHARED, 0));
 	ASSERT_TRUE(begin(&reader[1], C, SHARED, 1));
 	ASSERT_TRUE(begin(&writer, D, ALONE, 2));
-	ASSERT_TRUE(begin(&last, &fifth, SHARED, 3));
+	ASSERT_TRUE(begin(&last, E, SHARED, 3));
 
 	ASSERT_EQ(0, handle_release(A, got.token));
 	ASSERT_EQ(0, ended(&reader[0]));
@@ -325,9 +302,8 @@ TEST_F(shared, neighbours_in_the_queue_share_it_together)
 	EXPECT_STATE(A, "1 alone, 1 wait");
 	ASSERT_EQ(0, handle_release(D, writer.got.token));
 	ASSERT_EQ(0, ended(&last));
-	ASSERT_EQ(0, handle_release(&fifth, last.got.token));
+	ASSERT_EQ(0, handle_release(E, last.got.token));
 	EXPECT_STATE(A, "0 hold, 0 wait");
-	close(fifth.fd);
 }
 
 TEST_F(shared, one_that_gives_up_lets_those_behind_it_share)
@@ -512,8 +488,10 @@ TEST_F(shared, lease_of_each_is_its_own)
 	struct chring_lock_acquire got[2];
 	struct waiter writer;
 
-	ASSERT_EQ(0, acquire_leased(A, SHARED, SHORT_MS, &got[0]));
-	ASSERT_EQ(0, acquire_leased(B, SHARED, LONG_MS, &got[1]));
+	ASSERT_EQ(0, handle_lease(A, SHARED, in_ms(PATIENCE_MS), SHORT_MS,
+				  &got[0]));
+	ASSERT_EQ(0, handle_lease(B, SHARED, in_ms(PATIENCE_MS), LONG_MS,
+				  &got[1]));
 	pause_us(2 * SHORT_MS * 1000);
 	/* Nobody wants it yet */
 	EXPECT_STATE(A, "2 share with me, 0 wait");
@@ -536,8 +514,8 @@ TEST_F(shared, leases_of_all_end_and_who_waits_has_it)
 	int i;
 
 	for (i = 0; i < 3; i++)
-		ASSERT_EQ(0, acquire_leased(&self->handle[i], SHARED, SHORT_MS,
-					    &got[i]));
+		ASSERT_EQ(0, handle_lease(&self->handle[i], SHARED,
+					  in_ms(PATIENCE_MS), SHORT_MS, &got[i]));
 	ASSERT_EQ(0, launch(&writer, D, ALONE, PATIENCE_MS, 0));
 	ASSERT_EQ(0, ended(&writer));
 	EXPECT_EQ(CHRING_NEWS_EXPIRED, writer.got.news);
@@ -558,8 +536,8 @@ TEST_F(shared, one_that_agreed_to_it_is_killed_and_its_share_given_back)
 	pid = fork();
 	if (!pid) {
 		if (!handle_open(&handle, self->name, 0) &&
-		    !acquire_leased(&handle, SHARED | CHRING_ACQUIRE_KILL,
-				    SHORT_MS, &next))
+		    !handle_lease(&handle, SHARED | CHRING_ACQUIRE_KILL,
+				  in_ms(PATIENCE_MS), SHORT_MS, &next))
 			pause();
 		_exit(1);
 	}
@@ -692,23 +670,15 @@ FIXTURE(slots)
 
 FIXTURE_SETUP(slots)
 {
-	int i;
-
 	snprintf(self->name, sizeof(self->name), "slots/%d", getpid());
-	for (i = 0; i < HANDLES; i++)
-		ASSERT_EQ(0, handle_open_slots(&self->handle[i], self->name,
-					       i ? 0 : CHRING_OPEN_CREATE,
-					       i ? 0 : SLOTS));
+	ASSERT_EQ(0, handles_open(self->handle, HANDLES, self->name, 0, SLOTS));
 	self->shown = shared_memory();
 	ASSERT_NE(MAP_FAILED, self->shown);
 }
 
 FIXTURE_TEARDOWN(slots)
 {
-	int i;
-
-	for (i = 0; i < HANDLES; i++)
-		close(self->handle[i].fd);
+	handles_close(self->handle, HANDLES);
 }
 
 TEST_F(slots, so_many_hold_it_and_no_more)
@@ -739,14 +709,12 @@ TEST_F(slots, are_given_in_order_of_arrival)
 {
 	struct chring_lock_acquire got[SLOTS], none;
 	struct waiter waiter[2];
-	struct handle fifth;
 	int i;
 
-	ASSERT_EQ(0, handle_open(&fifth, self->name, 0));
 	for (i = 0; i < SLOTS; i++)
 		ASSERT_EQ(0, handle_try(&self->handle[i], &got[i]));
 	ASSERT_TRUE(begin(&waiter[0], D, 0, 0));
-	ASSERT_TRUE(begin(&waiter[1], &fifth, 0, 1));
+	ASSERT_TRUE(begin(&waiter[1], E, 0, 1));
 	ASSERT_EQ(0, handle_release(A, got[0].token));
 	ASSERT_EQ(0, ended(&waiter[0]));
 	EXPECT_STATE(A, "3 share, 1 wait");
@@ -755,7 +723,6 @@ TEST_F(slots, are_given_in_order_of_arrival)
 	ASSERT_EQ(0, ended(&waiter[1]));
 	EXPECT_EQ(waiter[0].got.token + 1, waiter[1].got.token);
 	EXPECT_STATE(A, "3 share, 0 wait");
-	close(fifth.fd);
 }
 
 /* However many die, and in whatever order, there are never more nor fewer. */
@@ -822,16 +789,14 @@ TEST_F(slots, lease_runs_from_the_acquisition_where_somebody_waits)
 {
 	struct chring_lock_acquire got[SLOTS];
 	struct waiter waiter[2];
-	struct handle fifth;
 	int i;
 
-	ASSERT_EQ(0, handle_open(&fifth, self->name, 0));
 	for (i = 0; i < SLOTS; i++)
-		ASSERT_EQ(0, acquire_leased(&self->handle[i], 0,
-					    i ? LONG_MS : SHORT_MS, &got[i]));
+		ASSERT_EQ(0, handle_lease(&self->handle[i], 0, in_ms(PATIENCE_MS),
+					  i ? LONG_MS : SHORT_MS, &got[i]));
 	ASSERT_EQ(0, launch(&waiter[0], D, 0, PATIENCE_MS, SHORT_MS));
 	ASSERT_TRUE(wait_until(waiters_of(D) == 1 || is_mine(D)));
-	ASSERT_EQ(0, launch(&waiter[1], &fifth, 0, PATIENCE_MS, 0));
+	ASSERT_EQ(0, launch(&waiter[1], E, 0, PATIENCE_MS, 0));
 	ASSERT_EQ(0, ended(&waiter[0]));
 	EXPECT_EQ(CHRING_NEWS_EXPIRED, waiter[0].got.news);
 	EXPECT_EQ(got[0].token, waiter[0].got.dead_token);
@@ -840,8 +805,7 @@ TEST_F(slots, lease_runs_from_the_acquisition_where_somebody_waits)
 	EXPECT_EQ(CHRING_NEWS_EXPIRED, waiter[1].got.news);
 	EXPECT_EQ(waiter[0].got.token, waiter[1].got.dead_token);
 	EXPECT_EQ(-ESTALE, handle_release(D, waiter[0].got.token));
-	EXPECT_STATE(&fifth, "3 share with me, 0 wait");
-	close(fifth.fd);
+	EXPECT_STATE(E, "3 share with me, 0 wait");
 }
 
 TEST_F(slots, cannot_be_shared_nor_be_too_many)
@@ -938,8 +902,7 @@ TEST_F(slots, holders_are_told_one_by_one)
 						     got[0].token - i));
 	EXPECT_EQ(-ESTALE, chring_lock_check_token(chring, "slots/many",
 						   got[0].token - i));
-	for (i = 0; i <= CHRING_HOLDERS_SHOWN; i++)
-		close(more[i].fd);
+	handles_close(more, CHRING_HOLDERS_SHOWN + 1);
 	chring_free(chring);
 	free(status);
 }
