@@ -19,7 +19,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -81,43 +80,6 @@ static uint64_t collect_and_release(const struct handle *handle)
 	if (handle_finish(handle, &got) || handle_release(handle, got.token))
 		return 0;
 	return got.token;
-}
-
-/* Acquires, and sleeps for it, in a thread of its own. */
-struct sleeper {
-	struct handle *handle;
-	pthread_t thread;
-	struct chring_lock_acquire got;
-	int result;
-};
-
-static void *sleeper_run(void *data)
-{
-	struct sleeper *sleeper = data;
-
-	sleeper->result = handle_acquire(sleeper->handle, 0,
-					 in_ms(PATIENCE_MS), &sleeper->got);
-	return NULL;
-}
-
-/* Returns once it is in the queue, behind so many. */
-static bool begin(struct sleeper *sleeper, struct handle *handle, int before)
-{
-	*sleeper = (struct sleeper){ .handle = handle };
-	return !pthread_create(&sleeper->thread, NULL, sleeper_run, sleeper) &&
-	       wait_until(waiters_of(handle) == before + 1);
-}
-
-static int ended(struct sleeper *sleeper)
-{
-	pthread_join(sleeper->thread, NULL);
-	return sleeper->result;
-}
-
-static void end(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
 }
 
 static int by_name(const char *name, int (*request)(struct chring *chring,
@@ -295,14 +257,14 @@ TEST_F(async, those_who_sleep_and_those_who_do_not_have_it_as_they_came)
 	struct sleeper sleeper;
 
 	ASSERT_EQ(-EINPROGRESS, ask(B, 0));
-	ASSERT_TRUE(begin(&sleeper, C, 1));
+	ASSERT_TRUE(sleeper_queue(&sleeper, C, ALONE, 1));
 	ASSERT_EQ(-EINPROGRESS, ask(D, 0));
 	EXPECT_STATE(A, "mine, 3 wait");
 	ASSERT_EQ(0, handle_release(A, self->held.token));
 	ASSERT_TRUE(is_done(B));
 	EXPECT_STATE(B, "mine, 2 wait");
 	ASSERT_EQ(self->held.token + 1, collect_and_release(B));
-	ASSERT_EQ(0, ended(&sleeper));
+	ASSERT_EQ(0, sleeper_end(&sleeper));
 	EXPECT_EQ(self->held.token + 2, sleeper.got.token);
 	EXPECT_FALSE(is_done(D));
 	ASSERT_EQ(0, handle_release(C, sleeper.got.token));
@@ -427,7 +389,7 @@ TEST_F(async, cancelled_grant_is_passed_on)
 
 	ASSERT_EQ(-EINPROGRESS, ask(B, 0));
 	ASSERT_EQ(-EINPROGRESS, ask(C, 0));
-	ASSERT_TRUE(begin(&sleeper, D, 2));
+	ASSERT_TRUE(sleeper_queue(&sleeper, D, ALONE, 2));
 	ASSERT_EQ(0, handle_release(A, self->held.token));
 	ASSERT_TRUE(is_done(B));
 	ASSERT_EQ(0, handle_cancel(B));
@@ -437,7 +399,7 @@ TEST_F(async, cancelled_grant_is_passed_on)
 	ASSERT_TRUE(is_done(C));
 	EXPECT_STATE(C, "mine, 1 wait");
 	ASSERT_EQ(0, handle_cancel(C));
-	ASSERT_EQ(0, ended(&sleeper));
+	ASSERT_EQ(0, sleeper_end(&sleeper));
 	EXPECT_EQ(self->held.token + 3, sleeper.got.token);
 	EXPECT_EQ(0U, sleeper.got.news);
 	/* Then there is nobody */
@@ -498,44 +460,18 @@ TEST_F(async, grant_that_meets_a_cancel_is_passed_on)
 
 /* ---- news, for whoever is the first to collect them */
 
-/* A process that holds the lock; until it is ended, it is waited for. */
-static pid_t holder(const char *name, uint64_t *token)
-{
-	struct chring_lock_acquire got = {};
-	struct handle handle;
-	int told[2];
-	pid_t pid;
-
-	if (pipe(told))
-		abort();
-	pid = fork();
-	if (!pid) {
-		if (handle_open(&handle, name, 0) ||
-		    handle_acquire(&handle, 0, in_ms(PATIENCE_MS), &got) ||
-		    write(told[1], &got.token, 8) != 8)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	close(told[1]);
-	if (read(told[0], token, 8) != 8)
-		*token = 0;
-	close(told[0]);
-	return pid;
-}
-
 TEST_F(async, news_that_nobody_collected_is_told_to_the_next)
 {
+	uint64_t dead = self->held.token + 1;
 	struct chring_lock_finish got;
-	uint64_t dead;
 	pid_t pid;
 
 	ASSERT_EQ(0, handle_release(A, self->held.token));
-	pid = holder(self->name, &dead);
-	ASSERT_NE(0U, dead);
+	pid = holder_start(self->name, ALONE, NULL);
+	ASSERT_TRUE(is(A, "held, 0 wait"));
 	ASSERT_EQ(-EINPROGRESS, ask(B, 0));
 	ASSERT_EQ(-EINPROGRESS, ask(C, 0));
-	end(pid);
+	end_child(pid);
 	ASSERT_TRUE(wait_until(is_done(B)));
 	ASSERT_EQ(0, handle_cancel(B));
 	ASSERT_TRUE(is_done(C));
@@ -554,15 +490,16 @@ TEST_F(async, news_that_nobody_collected_is_told_to_the_next)
 
 TEST_F(async, grant_that_is_broken_before_it_is_collected_is_stale)
 {
+	uint64_t dead = self->held.token + 1;
 	struct chring_lock_finish got;
-	uint64_t dead;
 	pid_t pid;
 
 	ASSERT_EQ(0, handle_release(A, self->held.token));
-	pid = holder(self->name, &dead);
+	pid = holder_start(self->name, ALONE, NULL);
+	ASSERT_TRUE(is(A, "held, 0 wait"));
 	ASSERT_EQ(-EINPROGRESS, ask(B, 0));
 	ASSERT_EQ(-EINPROGRESS, ask(C, 0));
-	end(pid);
+	end_child(pid);
 	ASSERT_TRUE(wait_until(is_done(B)));
 	ASSERT_EQ(0, by_name(self->name, chring_lock_break));
 	EXPECT_EQ(POLLIN | POLLERR, handle_poll(B));
@@ -660,7 +597,7 @@ static pid_t asker(const char *name, bool collects)
 {
 	struct chring_lock_finish got;
 	struct handle handle;
-	pid_t pid = fork();
+	pid_t pid = fork_child();
 
 	if (pid)
 		return pid;
@@ -680,7 +617,7 @@ TEST_F(async, request_of_the_dead_waits_no_longer)
 
 	ASSERT_TRUE(is(A, "mine, 1 wait"));
 	ASSERT_EQ(-EINPROGRESS, ask(B, 0));
-	end(pid);
+	end_child(pid);
 	ASSERT_TRUE(is(A, "mine, 1 wait"));
 	ASSERT_EQ(0, handle_release(A, self->held.token));
 	ASSERT_TRUE(is_done(B));
@@ -696,7 +633,7 @@ TEST_F(async, grant_to_the_dead_is_passed_on)
 	ASSERT_EQ(-EINPROGRESS, ask(B, 0));
 	ASSERT_EQ(0, handle_release(A, self->held.token));
 	EXPECT_STATE(B, "held, 1 wait");
-	end(pid);
+	end_child(pid);
 	ASSERT_TRUE(wait_until(is_done(B)));
 	ASSERT_EQ(0, handle_finish(B, &got));
 	EXPECT_EQ(self->held.token + 2, got.token);
@@ -713,7 +650,7 @@ TEST_F(async, death_of_one_that_collected_is_news)
 	ASSERT_EQ(0, handle_release(A, self->held.token));
 	ASSERT_TRUE(is(A, "held, 1 wait"));
 	ASSERT_EQ(-EINPROGRESS, ask(B, 0));
-	end(pid);
+	end_child(pid);
 	ASSERT_TRUE(wait_until(is_done(B)));
 	EXPECT_STATE(B, "mine, 0 wait");
 	ASSERT_EQ(0, handle_finish(B, &got));

@@ -505,8 +505,7 @@ static void kill_one(struct _test_data_torture *self, int number, int threads)
 		kills[i] = begin(&self->board->spectator, OPERATION_KILL);
 		kills[i]->actor = self->board->seat[number * threads + i].actor;
 	}
-	kill(self->pid[number], SIGKILL);
-	waitpid(self->pid[number], NULL, 0);
+	end_child(self->pid[number]);
 	for (i = 0; i < threads; i++)
 		end(kills[i], 0);
 	self->kills++;
@@ -620,8 +619,7 @@ static int end_all(struct _test_data_torture *self, int processes)
 			strange = status ?: strange;
 			continue;
 		}
-		kill(self->pid[i], SIGKILL);
-		waitpid(self->pid[i], &status, 0);
+		end_child(self->pid[i]);
 	}
 	return strange;
 }

@@ -275,6 +275,62 @@ int receive_descriptor(int socket)
 	return fd;
 }
 
+/* ---- those who wait, and who hold */
+
+static void *sleeper_run(void *data)
+{
+	struct sleeper *sleeper = data;
+
+	sleeper->result = request(sleeper->handle->fd, CHRING_IOC_ACQUIRE,
+				  &sleeper->got);
+	return NULL;
+}
+
+int sleeper_start(struct sleeper *sleeper, struct handle *handle,
+		  unsigned int flags, int patience_ms, uint32_t ttl_ms)
+{
+	*sleeper = (struct sleeper){
+		.handle = handle,
+		.got = {
+			.size = sizeof(sleeper->got),
+			.flags = flags,
+			.deadline = in_ms(patience_ms),
+			.ttl_ms = ttl_ms,
+		},
+	};
+	return pthread_create(&sleeper->thread, NULL, sleeper_run, sleeper);
+}
+
+bool sleeper_queue(struct sleeper *sleeper, struct handle *handle,
+		   unsigned int flags, int before)
+{
+	return !sleeper_start(sleeper, handle, flags, PATIENCE_MS, 0) &&
+	       wait_until(waiters_of(handle) == before + 1);
+}
+
+int sleeper_end(struct sleeper *sleeper)
+{
+	pthread_join(sleeper->thread, NULL);
+	return sleeper->result;
+}
+
+pid_t holder_start(const char *name, unsigned int flags, uint64_t *token)
+{
+	struct chring_lock_acquire got;
+	struct handle handle;
+	pid_t pid = fork_child();
+
+	if (pid)
+		return pid;
+	if (handle_open(&handle, name, 0) ||
+	    handle_acquire(&handle, flags, in_ms(PATIENCE_MS), &got))
+		_exit(1);
+	if (token)
+		__atomic_store_n(token, got.token, __ATOMIC_RELEASE);
+	for (;;)
+		pause();
+}
+
 /* ---- the word */
 
 bool word_take(const struct handle *handle, uint64_t *token)

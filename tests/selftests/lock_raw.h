@@ -9,11 +9,13 @@
 #define LOCK_RAW_H
 
 #include <linux/chring_lock.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "child.h"
 #include "patience.h"
 
 /* No condition takes as long, however slow the machine. */
@@ -72,6 +74,35 @@ int waiters_of(const struct handle *handle);
 unsigned int news_of(const struct handle *handle);
 bool is_held(const struct handle *handle);
 bool is_mine(const struct handle *handle);
+
+/**
+ * struct sleeper - a thread that acquires, and sleeps for it
+ * @handle: with this handle
+ * @got: what it asks for, then what it has
+ * @thread: itself
+ * @result: what came of it
+ */
+struct sleeper {
+	struct handle *handle;
+	struct chring_lock_acquire got;
+	pthread_t thread;
+	int result;
+};
+
+/* It may be in the queue then, or not yet, or have what it wants. */
+int sleeper_start(struct sleeper *sleeper, struct handle *handle,
+		  unsigned int flags, int patience_ms, uint32_t ttl_ms);
+/* Returns once it is in the queue, behind so many. */
+bool sleeper_queue(struct sleeper *sleeper, struct handle *handle,
+		   unsigned int flags, int before);
+/* Waits for its end; returns its result. */
+int sleeper_end(struct sleeper *sleeper);
+
+/*
+ * A process that acquires a lock, and stays. Its token is there once it is not 0:
+ * in memory that is shared, where it is asked for.
+ */
+pid_t holder_start(const char *name, unsigned int flags, uint64_t *token);
 
 /* The fast path, as chring_lock.h has it; false where it does not go. */
 bool word_take(const struct handle *handle, uint64_t *token);

@@ -6,13 +6,10 @@
 #include <chring.h>
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -48,88 +45,9 @@ static const char *state(const struct handle *handle)
 
 #define is(handle, expected) wait_until(!strcmp(expected, state(handle)))
 
-/* Acquires as it is told to, in a thread of its own. */
-struct waiter {
-	struct handle *handle;
-	struct chring_lock_acquire got;
-	pthread_t thread;
-	int result;
-};
-
-static void *waiter_run(void *data)
-{
-	struct waiter *waiter = data;
-
-	if (ioctl(waiter->handle->fd, CHRING_IOC_ACQUIRE, &waiter->got))
-		waiter->result = -errno;
-	return NULL;
-}
-
-/* It may be in the queue then, or not yet, or have what it wants. */
-static int launch(struct waiter *waiter, struct handle *handle,
-		  unsigned int flags, int patience_ms, uint32_t ttl_ms)
-{
-	*waiter = (struct waiter){
-		.handle = handle,
-		.got = {
-			.size = sizeof(waiter->got),
-			.flags = flags,
-			.deadline = in_ms(patience_ms),
-			.ttl_ms = ttl_ms,
-		},
-	};
-	return pthread_create(&waiter->thread, NULL, waiter_run, waiter);
-}
-
-/* Returns once it is in the queue, behind so many. */
-static bool begin(struct waiter *waiter, struct handle *handle,
-		  unsigned int flags, int before)
-{
-	return !launch(waiter, handle, flags, PATIENCE_MS, 0) &&
-	       wait_until(waiters_of(handle) == before + 1);
-}
-
-static int ended(struct waiter *waiter)
-{
-	pthread_join(waiter->thread, NULL);
-	return waiter->result;
-}
-
-/* A process that acquires and stays; its handle's state is to be seen by others. */
-static pid_t holder(const char *name, unsigned int flags,
-		    struct chring_lock_acquire *shown)
-{
-	struct chring_lock_acquire got;
-	struct handle handle;
-	pid_t pid = fork();
-
-	if (pid)
-		return pid;
-	if (handle_open(&handle, name, 0) ||
-	    handle_acquire(&handle, flags, in_ms(PATIENCE_MS), &got))
-		_exit(1);
-	memcpy(shown, &got, sizeof(got));
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	for (;;)
-		pause();
-}
-
-static void end(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-}
-
-static void *shared_memory(void)
-{
-	return mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-}
-
 FIXTURE(shared)
 {
 	struct handle handle[HANDLES];
-	struct chring_lock_acquire *shown;
 	char name[32];
 };
 
@@ -158,8 +76,6 @@ FIXTURE_SETUP(shared)
 	snprintf(self->name, sizeof(self->name), "shared/%d", getpid());
 	ASSERT_EQ(0, handles_open(self->handle, HANDLES, self->name,
 				  variant->flags, 0));
-	self->shown = shared_memory();
-	ASSERT_NE(MAP_FAILED, self->shown);
 }
 
 FIXTURE_TEARDOWN(shared)
@@ -258,21 +174,21 @@ TEST_F(shared, handle_holds_it_once)
 
 TEST_F(shared, who_comes_after_one_that_wants_it_alone_waits_for_that)
 {
-	struct waiter writer, reader;
+	struct sleeper writer, reader;
 	struct chring_lock_acquire got, none;
 
 	ASSERT_EQ(0, handle_acquire(A, SHARED, in_ms(PATIENCE_MS), &got));
-	ASSERT_TRUE(begin(&writer, B, ALONE, 0));
+	ASSERT_TRUE(sleeper_queue(&writer, B, ALONE, 0));
 	EXPECT_EQ(-EBUSY, handle_acquire(C, SHARED | TRY, 0, &none));
-	ASSERT_TRUE(begin(&reader, C, SHARED, 1));
+	ASSERT_TRUE(sleeper_queue(&reader, C, SHARED, 1));
 	EXPECT_STATE(A, "1 share with me, 2 wait");
 
 	ASSERT_EQ(0, handle_release(A, got.token));
-	ASSERT_EQ(0, ended(&writer));
+	ASSERT_EQ(0, sleeper_end(&writer));
 	EXPECT_EQ(got.token + 1, writer.got.token);
 	EXPECT_STATE(B, "1 alone with me, 1 wait");
 	ASSERT_EQ(0, handle_release(B, writer.got.token));
-	ASSERT_EQ(0, ended(&reader));
+	ASSERT_EQ(0, sleeper_end(&reader));
 	EXPECT_EQ(got.token + 2, reader.got.token);
 	EXPECT_STATE(C, "1 share with me, 0 wait");
 	ASSERT_EQ(0, handle_release(C, reader.got.token));
@@ -280,46 +196,46 @@ TEST_F(shared, who_comes_after_one_that_wants_it_alone_waits_for_that)
 
 TEST_F(shared, neighbours_in_the_queue_share_it_together)
 {
-	struct waiter reader[2], writer, last;
+	struct sleeper reader[2], writer, last;
 	struct chring_lock_acquire got;
 
 	ASSERT_EQ(0, handle_acquire(A, ALONE, in_ms(PATIENCE_MS), &got));
-	ASSERT_TRUE(begin(&reader[0], B, SHARED, 0));
-	ASSERT_TRUE(begin(&reader[1], C, SHARED, 1));
-	ASSERT_TRUE(begin(&writer, D, ALONE, 2));
-	ASSERT_TRUE(begin(&last, E, SHARED, 3));
+	ASSERT_TRUE(sleeper_queue(&reader[0], B, SHARED, 0));
+	ASSERT_TRUE(sleeper_queue(&reader[1], C, SHARED, 1));
+	ASSERT_TRUE(sleeper_queue(&writer, D, ALONE, 2));
+	ASSERT_TRUE(sleeper_queue(&last, E, SHARED, 3));
 
 	ASSERT_EQ(0, handle_release(A, got.token));
-	ASSERT_EQ(0, ended(&reader[0]));
-	ASSERT_EQ(0, ended(&reader[1]));
+	ASSERT_EQ(0, sleeper_end(&reader[0]));
+	ASSERT_EQ(0, sleeper_end(&reader[1]));
 	EXPECT_EQ(got.token + 1, reader[0].got.token);
 	EXPECT_EQ(got.token + 2, reader[1].got.token);
 	EXPECT_STATE(A, "2 share, 2 wait");
 	ASSERT_EQ(0, handle_release(B, reader[0].got.token));
 	EXPECT_STATE(A, "1 share, 2 wait");
 	ASSERT_EQ(0, handle_release(C, reader[1].got.token));
-	ASSERT_EQ(0, ended(&writer));
+	ASSERT_EQ(0, sleeper_end(&writer));
 	EXPECT_STATE(A, "1 alone, 1 wait");
 	ASSERT_EQ(0, handle_release(D, writer.got.token));
-	ASSERT_EQ(0, ended(&last));
+	ASSERT_EQ(0, sleeper_end(&last));
 	ASSERT_EQ(0, handle_release(E, last.got.token));
 	EXPECT_STATE(A, "0 hold, 0 wait");
 }
 
 TEST_F(shared, one_that_gives_up_lets_those_behind_it_share)
 {
-	struct waiter reader[2], writer;
+	struct sleeper reader[2], writer;
 	struct chring_lock_acquire got;
 
 	ASSERT_EQ(0, handle_acquire(A, SHARED, in_ms(PATIENCE_MS), &got));
-	ASSERT_EQ(0, launch(&writer, B, ALONE, 500, 0));
+	ASSERT_EQ(0, sleeper_start(&writer, B, ALONE, 500, 0));
 	ASSERT_TRUE(wait_until(waiters_of(A) == 1 ||
 			       now_ns() > writer.got.deadline));
-	ASSERT_EQ(0, launch(&reader[0], C, SHARED, PATIENCE_MS, 0));
-	ASSERT_EQ(0, launch(&reader[1], D, SHARED, PATIENCE_MS, 0));
-	EXPECT_EQ(-ETIMEDOUT, ended(&writer));
-	ASSERT_EQ(0, ended(&reader[0]));
-	ASSERT_EQ(0, ended(&reader[1]));
+	ASSERT_EQ(0, sleeper_start(&reader[0], C, SHARED, PATIENCE_MS, 0));
+	ASSERT_EQ(0, sleeper_start(&reader[1], D, SHARED, PATIENCE_MS, 0));
+	EXPECT_EQ(-ETIMEDOUT, sleeper_end(&writer));
+	ASSERT_EQ(0, sleeper_end(&reader[0]));
+	ASSERT_EQ(0, sleeper_end(&reader[1]));
 	EXPECT_STATE(A, "3 share with me, 0 wait");
 	ASSERT_EQ(0, handle_release(A, got.token));
 	ASSERT_EQ(0, handle_release(C, reader[0].got.token));
@@ -331,19 +247,19 @@ TEST_F(shared, one_that_gives_up_lets_those_behind_it_share)
 TEST_F(shared, who_wants_it_alone_does_not_starve)
 {
 	struct chring_lock_acquire got[2];
-	struct waiter writer, reader;
+	struct sleeper writer, reader;
 	int i;
 
 	ASSERT_EQ(0, handle_acquire(A, SHARED, in_ms(PATIENCE_MS), &got[0]));
-	ASSERT_TRUE(begin(&writer, C, ALONE, 0));
+	ASSERT_TRUE(sleeper_queue(&writer, C, ALONE, 0));
 	for (i = 0; i < 100; i++)
 		ASSERT_EQ(-EBUSY, handle_acquire(B, SHARED | TRY, 0, &got[1]));
-	ASSERT_TRUE(begin(&reader, B, SHARED, 1));
+	ASSERT_TRUE(sleeper_queue(&reader, B, SHARED, 1));
 	ASSERT_EQ(0, handle_release(A, got[0].token));
-	ASSERT_EQ(0, ended(&writer));
+	ASSERT_EQ(0, sleeper_end(&writer));
 	EXPECT_STATE(A, "1 alone, 1 wait");
 	ASSERT_EQ(0, handle_release(C, writer.got.token));
-	ASSERT_EQ(0, ended(&reader));
+	ASSERT_EQ(0, sleeper_end(&reader));
 	ASSERT_EQ(0, handle_release(B, reader.got.token));
 }
 
@@ -356,17 +272,17 @@ TEST_F(shared, who_dies_sharing_gives_back_its_own_and_is_no_news)
 	int i;
 
 	for (i = 0; i < 3; i++)
-		pid[i] = holder(self->name, SHARED, self->shown);
+		pid[i] = holder_start(self->name, SHARED, NULL);
 	ASSERT_TRUE(is(A, "3 share, 0 wait"));
-	end(pid[1]);
+	end_child(pid[1]);
 	ASSERT_TRUE(is(A, "2 share, 0 wait"));
 	EXPECT_EQ(-EBUSY, handle_acquire(A, ALONE | TRY, 0, &got));
-	end(pid[0]);
+	end_child(pid[0]);
 	ASSERT_TRUE(is(A, "1 share, 0 wait"));
 	ASSERT_EQ(0, handle_acquire(A, SHARED | TRY, 0, &got));
 	EXPECT_EQ(0U, got.news);
 	ASSERT_EQ(0, handle_release(A, got.token));
-	end(pid[2]);
+	end_child(pid[2]);
 	ASSERT_TRUE(is(A, "0 hold, 0 wait"));
 	ASSERT_EQ(0, handle_acquire(A, ALONE | TRY, 0, &got));
 	EXPECT_EQ(0U, got.news);
@@ -375,17 +291,17 @@ TEST_F(shared, who_dies_sharing_gives_back_its_own_and_is_no_news)
 
 TEST_F(shared, last_one_that_dies_lets_in_who_waits)
 {
-	struct waiter writer;
+	struct sleeper writer;
 	pid_t pid[2];
 
-	pid[0] = holder(self->name, SHARED, self->shown);
-	pid[1] = holder(self->name, SHARED, self->shown);
+	pid[0] = holder_start(self->name, SHARED, NULL);
+	pid[1] = holder_start(self->name, SHARED, NULL);
 	ASSERT_TRUE(is(A, "2 share, 0 wait"));
-	ASSERT_TRUE(begin(&writer, A, ALONE, 0));
-	end(pid[0]);
+	ASSERT_TRUE(sleeper_queue(&writer, A, ALONE, 0));
+	end_child(pid[0]);
 	ASSERT_TRUE(is(B, "1 share, 1 wait"));
-	end(pid[1]);
-	ASSERT_EQ(0, ended(&writer));
+	end_child(pid[1]);
+	ASSERT_EQ(0, sleeper_end(&writer));
 	EXPECT_EQ(0U, writer.got.news);
 	ASSERT_EQ(0, handle_release(A, writer.got.token));
 }
@@ -395,9 +311,9 @@ TEST_F(shared, who_shares_it_next_is_told_of_a_death_once)
 	struct chring_lock_acquire got[2];
 	pid_t pid;
 
-	pid = holder(self->name, ALONE, self->shown);
+	pid = holder_start(self->name, ALONE, NULL);
 	ASSERT_TRUE(is(A, "1 alone, 0 wait"));
-	end(pid);
+	end_child(pid);
 	ASSERT_EQ(0, handle_acquire(A, SHARED, in_ms(PATIENCE_MS), &got[0]));
 	EXPECT_EQ(CHRING_NEWS_OWNER_DIED, got[0].news);
 	EXPECT_EQ(got[0].token - 1, got[0].dead_token);
@@ -425,14 +341,14 @@ TEST_F(shared, all_who_share_it_lose_it_when_it_is_broken)
 {
 	struct chring *chring = chring_alloc();
 	struct chring_lock_acquire got[2], next;
-	struct waiter writer;
+	struct sleeper writer;
 
 	ASSERT_EQ(0, chring_open(chring));
 	ASSERT_EQ(0, handle_acquire(A, SHARED, in_ms(PATIENCE_MS), &got[0]));
 	ASSERT_EQ(0, handle_acquire(B, SHARED, in_ms(PATIENCE_MS), &got[1]));
-	ASSERT_TRUE(begin(&writer, C, ALONE, 0));
+	ASSERT_TRUE(sleeper_queue(&writer, C, ALONE, 0));
 	ASSERT_EQ(0, chring_lock_break(chring, self->name));
-	ASSERT_EQ(0, ended(&writer));
+	ASSERT_EQ(0, sleeper_end(&writer));
 	EXPECT_EQ(CHRING_NEWS_BROKEN, writer.got.news);
 	EXPECT_EQ(got[1].token, writer.got.dead_token);
 	EXPECT_TRUE(handle_poll(A) & POLLERR);
@@ -486,7 +402,7 @@ TEST_F(shared, share_goes_to_who_adopts_the_handle)
 TEST_F(shared, lease_of_each_is_its_own)
 {
 	struct chring_lock_acquire got[2];
-	struct waiter writer;
+	struct sleeper writer;
 
 	ASSERT_EQ(0, handle_lease(A, SHARED, in_ms(PATIENCE_MS), SHORT_MS,
 				  &got[0]));
@@ -495,13 +411,13 @@ TEST_F(shared, lease_of_each_is_its_own)
 	pause_us(2 * SHORT_MS * 1000);
 	/* Nobody wants it yet */
 	EXPECT_STATE(A, "2 share with me, 0 wait");
-	ASSERT_TRUE(begin(&writer, C, ALONE, 0));
+	ASSERT_TRUE(sleeper_queue(&writer, C, ALONE, 0));
 	ASSERT_TRUE(is(B, "1 share with me, 1 wait, news"));
 	EXPECT_TRUE(handle_poll(A) & POLLERR);
 	EXPECT_FALSE(handle_poll(B) & POLLERR);
 	EXPECT_EQ(-ESTALE, handle_release(A, got[0].token));
 	ASSERT_EQ(0, handle_release(B, got[1].token));
-	ASSERT_EQ(0, ended(&writer));
+	ASSERT_EQ(0, sleeper_end(&writer));
 	EXPECT_EQ(CHRING_NEWS_EXPIRED, writer.got.news);
 	EXPECT_EQ(got[0].token, writer.got.dead_token);
 	ASSERT_EQ(0, handle_release(C, writer.got.token));
@@ -510,14 +426,14 @@ TEST_F(shared, lease_of_each_is_its_own)
 TEST_F(shared, leases_of_all_end_and_who_waits_has_it)
 {
 	struct chring_lock_acquire got[3];
-	struct waiter writer;
+	struct sleeper writer;
 	int i;
 
 	for (i = 0; i < 3; i++)
 		ASSERT_EQ(0, handle_lease(&self->handle[i], SHARED,
 					  in_ms(PATIENCE_MS), SHORT_MS, &got[i]));
-	ASSERT_EQ(0, launch(&writer, D, ALONE, PATIENCE_MS, 0));
-	ASSERT_EQ(0, ended(&writer));
+	ASSERT_EQ(0, sleeper_start(&writer, D, ALONE, PATIENCE_MS, 0));
+	ASSERT_EQ(0, sleeper_end(&writer));
 	EXPECT_EQ(CHRING_NEWS_EXPIRED, writer.got.news);
 	for (i = 0; i < 3; i++)
 		EXPECT_EQ(-ESTALE, handle_release(&self->handle[i],
@@ -533,7 +449,7 @@ TEST_F(shared, one_that_agreed_to_it_is_killed_and_its_share_given_back)
 	pid_t pid;
 
 	ASSERT_EQ(0, handle_acquire(A, SHARED, in_ms(PATIENCE_MS), &got));
-	pid = fork();
+	pid = fork_child();
 	if (!pid) {
 		if (!handle_open(&handle, self->name, 0) &&
 		    !handle_lease(&handle, SHARED | CHRING_ACQUIRE_KILL,
@@ -664,7 +580,7 @@ TEST_F(shared, token_is_good_while_it_is_held_or_the_newest)
 FIXTURE(slots)
 {
 	struct handle handle[HANDLES];
-	struct chring_lock_acquire *shown;
+	uint64_t *shown;	/* the tokens of processes that hold it */
 	char name[32];
 };
 
@@ -672,7 +588,8 @@ FIXTURE_SETUP(slots)
 {
 	snprintf(self->name, sizeof(self->name), "slots/%d", getpid());
 	ASSERT_EQ(0, handles_open(self->handle, HANDLES, self->name, 0, SLOTS));
-	self->shown = shared_memory();
+	self->shown = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->shown);
 }
 
@@ -708,19 +625,19 @@ TEST_F(slots, so_many_hold_it_and_no_more)
 TEST_F(slots, are_given_in_order_of_arrival)
 {
 	struct chring_lock_acquire got[SLOTS], none;
-	struct waiter waiter[2];
+	struct sleeper waiter[2];
 	int i;
 
 	for (i = 0; i < SLOTS; i++)
 		ASSERT_EQ(0, handle_try(&self->handle[i], &got[i]));
-	ASSERT_TRUE(begin(&waiter[0], D, 0, 0));
-	ASSERT_TRUE(begin(&waiter[1], E, 0, 1));
+	ASSERT_TRUE(sleeper_queue(&waiter[0], D, 0, 0));
+	ASSERT_TRUE(sleeper_queue(&waiter[1], E, 0, 1));
 	ASSERT_EQ(0, handle_release(A, got[0].token));
-	ASSERT_EQ(0, ended(&waiter[0]));
+	ASSERT_EQ(0, sleeper_end(&waiter[0]));
 	EXPECT_STATE(A, "3 share, 1 wait");
 	EXPECT_EQ(-EBUSY, handle_try(A, &none));
 	ASSERT_EQ(0, handle_release(C, got[2].token));
-	ASSERT_EQ(0, ended(&waiter[1]));
+	ASSERT_EQ(0, sleeper_end(&waiter[1]));
 	EXPECT_EQ(waiter[0].got.token + 1, waiter[1].got.token);
 	EXPECT_STATE(A, "3 share, 0 wait");
 }
@@ -735,11 +652,11 @@ TEST_F(slots, dead_holder_gives_back_its_slot_and_no_other)
 
 	for (round = 0; round < 2 * SLOTS; round++) {
 		for (i = 0; i < SLOTS; i++)
-			pid[i] = holder(self->name, 0, &self->shown[i]);
+			pid[i] = holder_start(self->name, 0, &self->shown[i]);
 		ASSERT_TRUE(is(A, "3 share, 0 wait"));
-		ASSERT_TRUE(wait_until(self->shown[round % SLOTS].token));
-		dead = self->shown[round % SLOTS].token;
-		end(pid[round % SLOTS]);
+		ASSERT_TRUE(wait_until(self->shown[round % SLOTS]));
+		dead = self->shown[round % SLOTS];
+		end_child(pid[round % SLOTS]);
 		ASSERT_TRUE(is(A, "2 share, 0 wait, news"));
 		ASSERT_EQ(0, handle_try(A, &got));
 		EXPECT_EQ(CHRING_NEWS_OWNER_DIED, got.news);
@@ -751,7 +668,7 @@ TEST_F(slots, dead_holder_gives_back_its_slot_and_no_other)
 		ASSERT_EQ(0, handle_release(B, got.token));
 		for (i = 0; i < SLOTS; i++)
 			if (i != round % SLOTS)
-				end(pid[i]);
+				end_child(pid[i]);
 		ASSERT_TRUE(is(A, "0 hold, 0 wait, news"));
 		ASSERT_EQ(0, handle_try(A, &got));
 		ASSERT_EQ(0, handle_release(A, got.token));
@@ -761,26 +678,26 @@ TEST_F(slots, dead_holder_gives_back_its_slot_and_no_other)
 
 TEST_F(slots, death_lets_in_who_waits_and_tells)
 {
-	struct waiter waiter[2];
+	struct sleeper waiter[2];
 	pid_t pid[SLOTS];
 	int i;
 
 	for (i = 0; i < SLOTS; i++)
-		pid[i] = holder(self->name, 0, &self->shown[i]);
+		pid[i] = holder_start(self->name, 0, &self->shown[i]);
 	ASSERT_TRUE(is(A, "3 share, 0 wait"));
-	ASSERT_TRUE(wait_until(self->shown[2].token));
-	ASSERT_TRUE(begin(&waiter[0], A, 0, 0));
-	ASSERT_TRUE(begin(&waiter[1], B, 0, 1));
-	end(pid[2]);
-	ASSERT_EQ(0, ended(&waiter[0]));
+	ASSERT_TRUE(wait_until(self->shown[2]));
+	ASSERT_TRUE(sleeper_queue(&waiter[0], A, 0, 0));
+	ASSERT_TRUE(sleeper_queue(&waiter[1], B, 0, 1));
+	end_child(pid[2]);
+	ASSERT_EQ(0, sleeper_end(&waiter[0]));
 	EXPECT_EQ(CHRING_NEWS_OWNER_DIED, waiter[0].got.news);
-	EXPECT_EQ(self->shown[2].token, waiter[0].got.dead_token);
+	EXPECT_EQ(self->shown[2], waiter[0].got.dead_token);
 	EXPECT_STATE(A, "3 share with me, 1 wait");
 	ASSERT_EQ(0, handle_release(A, waiter[0].got.token));
-	ASSERT_EQ(0, ended(&waiter[1]));
+	ASSERT_EQ(0, sleeper_end(&waiter[1]));
 	EXPECT_EQ(0U, waiter[1].got.news);
-	end(pid[0]);
-	end(pid[1]);
+	end_child(pid[0]);
+	end_child(pid[1]);
 	ASSERT_TRUE(is(B, "1 share with me, 0 wait, news"));
 }
 
@@ -788,20 +705,20 @@ TEST_F(slots, death_lets_in_who_waits_and_tells)
 TEST_F(slots, lease_runs_from_the_acquisition_where_somebody_waits)
 {
 	struct chring_lock_acquire got[SLOTS];
-	struct waiter waiter[2];
+	struct sleeper waiter[2];
 	int i;
 
 	for (i = 0; i < SLOTS; i++)
 		ASSERT_EQ(0, handle_lease(&self->handle[i], 0, in_ms(PATIENCE_MS),
 					  i ? LONG_MS : SHORT_MS, &got[i]));
-	ASSERT_EQ(0, launch(&waiter[0], D, 0, PATIENCE_MS, SHORT_MS));
+	ASSERT_EQ(0, sleeper_start(&waiter[0], D, 0, PATIENCE_MS, SHORT_MS));
 	ASSERT_TRUE(wait_until(waiters_of(D) == 1 || is_mine(D)));
-	ASSERT_EQ(0, launch(&waiter[1], E, 0, PATIENCE_MS, 0));
-	ASSERT_EQ(0, ended(&waiter[0]));
+	ASSERT_EQ(0, sleeper_start(&waiter[1], E, 0, PATIENCE_MS, 0));
+	ASSERT_EQ(0, sleeper_end(&waiter[0]));
 	EXPECT_EQ(CHRING_NEWS_EXPIRED, waiter[0].got.news);
 	EXPECT_EQ(got[0].token, waiter[0].got.dead_token);
 	EXPECT_EQ(-ESTALE, handle_release(A, got[0].token));
-	ASSERT_EQ(0, ended(&waiter[1]));
+	ASSERT_EQ(0, sleeper_end(&waiter[1]));
 	EXPECT_EQ(CHRING_NEWS_EXPIRED, waiter[1].got.news);
 	EXPECT_EQ(waiter[0].got.token, waiter[1].got.dead_token);
 	EXPECT_EQ(-ESTALE, handle_release(D, waiter[0].got.token));

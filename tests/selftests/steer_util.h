@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "child.h"
 #include "inet.h"
 #include "patience.h"
 
@@ -132,9 +133,6 @@ void stage_close(struct stage *stage);
 })
 long long now_ms(void);
 void nap(void);
-
-/* A fork() whose child ends with its parent. */
-pid_t fork_child(void);
 
 /* The service; these return what libchring does. */
 int service_add(struct stage *stage);
