@@ -23,6 +23,7 @@
 
 #include "kselftest_harness.h"
 #include "lock_raw.h"
+#include "lock_util.h"
 
 #define SHARED	CHRING_ACQUIRE_SHARED
 #define TRY	CHRING_ACQUIRE_TRY
@@ -36,23 +37,7 @@
 #define MANY 1000
 #define REFCOUNT "/sys/module/chring/refcnt"
 
-/* What STAT says: who holds it, how many wait, and news. */
-static const char *state(const struct handle *handle)
-{
-	struct chring_lock_stat stat;
-	static char text[96];
-
-	if (handle_stat(handle, &stat))
-		return "no handle";
-	snprintf(text, sizeof(text), "%s, %u wait%s%s%s%s",
-		 stat.flags & CHRING_STAT_MINE ? "mine" :
-		 stat.flags & CHRING_STAT_HELD ? "held" : "free", stat.waiters,
-		 stat.flags & CHRING_STAT_LOST ? ", lost" : "",
-		 stat.news & CHRING_NEWS_OWNER_DIED ? ", owner died" : "",
-		 stat.news & CHRING_NEWS_BROKEN ? ", broken" : "",
-		 stat.news & CHRING_NEWS_EXPIRED ? ", expired" : "");
-	return text;
-}
+#define state(handle) lock_state_of((handle)->fd)
 
 #define EXPECT_STATE(handle, expected)					\
 	EXPECT_STREQ(expected, state(handle))
@@ -80,17 +65,6 @@ static uint64_t collect_and_release(const struct handle *handle)
 	if (handle_finish(handle, &got) || handle_release(handle, got.token))
 		return 0;
 	return got.token;
-}
-
-static int by_name(const char *name, int (*request)(struct chring *chring,
-						    const char *name))
-{
-	struct chring *chring = chring_alloc();
-	int err = chring_open(chring);
-
-	err = err ?: request(chring, name);
-	chring_free(chring);
-	return err;
 }
 
 FIXTURE(async)
@@ -501,7 +475,7 @@ TEST_F(async, grant_that_is_broken_before_it_is_collected_is_stale)
 	ASSERT_EQ(-EINPROGRESS, ask(C, 0));
 	end_child(pid);
 	ASSERT_TRUE(wait_until(is_done(B)));
-	ASSERT_EQ(0, by_name(self->name, chring_lock_break));
+	ASSERT_EQ(0, lock_break(self->name));
 	EXPECT_EQ(POLLIN | POLLERR, handle_poll(B));
 	EXPECT_EQ(-ESTALE, handle_finish(B, &got));
 	EXPECT_EQ(0, handle_poll(B));
@@ -518,7 +492,7 @@ TEST_F(async, news_comes_with_the_grant)
 	struct chring_lock_finish got;
 
 	ASSERT_EQ(-EINPROGRESS, ask(B, 0));
-	ASSERT_EQ(0, by_name(self->name, chring_lock_break));
+	ASSERT_EQ(0, lock_break(self->name));
 	ASSERT_TRUE(is_done(B));
 	ASSERT_EQ(0, handle_finish(B, &got));
 	EXPECT_EQ(CHRING_NEWS_BROKEN, got.news);
@@ -526,7 +500,7 @@ TEST_F(async, news_comes_with_the_grant)
 	EXPECT_EQ(POLLERR, handle_poll(A));
 	EXPECT_EQ(-ESTALE, handle_release(A, self->held.token));
 	/* Who asks again has taken note of the loss */
-	ASSERT_EQ(0, by_name(self->name, chring_lock_break));
+	ASSERT_EQ(0, lock_break(self->name));
 	EXPECT_EQ(POLLERR | POLLPRI, handle_poll(B));
 	ASSERT_EQ(0, handle_try(A, &self->held));
 	ASSERT_EQ(-EINPROGRESS, ask(B, 0));
@@ -536,7 +510,7 @@ TEST_F(async, news_comes_with_the_grant)
 TEST_F(async, deleted_lock_is_granted_to_those_who_have_it_open)
 {
 	ASSERT_EQ(-EINPROGRESS, ask(B, 0));
-	ASSERT_EQ(0, by_name(self->name, chring_lock_del));
+	ASSERT_EQ(0, lock_delete(self->name));
 	EXPECT_STATE(A, "mine, 1 wait");
 	ASSERT_EQ(0, handle_release(A, self->held.token));
 	EXPECT_EQ(self->held.token + 1, collect_and_release(B));
@@ -898,7 +872,7 @@ TEST_F(async, answer_that_cannot_be_given_is_the_next_ones)
 	ASSERT_EQ(0, mprotect(answer, size, PROT_READ));
 	ASSERT_EQ(-EINPROGRESS, ask(B, 0));
 	ASSERT_EQ(-EINPROGRESS, ask(C, 0));
-	ASSERT_EQ(0, by_name(self->name, chring_lock_break));
+	ASSERT_EQ(0, lock_break(self->name));
 	ASSERT_TRUE(is_done(B));
 	EXPECT_EQ(-1, ioctl(B->fd, CHRING_IOC_FINISH, answer));
 	EXPECT_EQ(EFAULT, errno);
@@ -1144,7 +1118,7 @@ TEST_F(lib, news_come_with_the_lock)
 	uint64_t token = chring_lock_token(self->held);
 
 	ASSERT_EQ(-EINPROGRESS, chring_lock_acquire_async(self->lock, 0, 0));
-	ASSERT_EQ(0, by_name(self->name, chring_lock_break));
+	ASSERT_EQ(0, lock_break(self->name));
 	ASSERT_EQ(CHRING_NEWS_BROKEN, (unsigned int)
 		  chring_lock_finish(self->lock));
 	EXPECT_EQ(token, chring_lock_dead_token(self->lock));

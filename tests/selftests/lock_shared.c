@@ -14,6 +14,7 @@
 
 #include "kselftest_harness.h"
 #include "lock_raw.h"
+#include "lock_util.h"
 
 #define SHARED	CHRING_ACQUIRE_SHARED
 #define ALONE	0
@@ -339,15 +340,13 @@ TEST_F(shared, close_gives_back_its_own)
 
 TEST_F(shared, all_who_share_it_lose_it_when_it_is_broken)
 {
-	struct chring *chring = chring_alloc();
 	struct chring_lock_acquire got[2], next;
 	struct sleeper writer;
 
-	ASSERT_EQ(0, chring_open(chring));
 	ASSERT_EQ(0, handle_acquire(A, SHARED, in_ms(PATIENCE_MS), &got[0]));
 	ASSERT_EQ(0, handle_acquire(B, SHARED, in_ms(PATIENCE_MS), &got[1]));
 	ASSERT_TRUE(sleeper_queue(&writer, C, ALONE, 0));
-	ASSERT_EQ(0, chring_lock_break(chring, self->name));
+	ASSERT_EQ(0, lock_break(self->name));
 	ASSERT_EQ(0, sleeper_end(&writer));
 	EXPECT_EQ(CHRING_NEWS_BROKEN, writer.got.news);
 	EXPECT_EQ(got[1].token, writer.got.dead_token);
@@ -357,10 +356,9 @@ TEST_F(shared, all_who_share_it_lose_it_when_it_is_broken)
 	EXPECT_EQ(-ESTALE, handle_release(B, got[1].token));
 	EXPECT_STATE(C, "1 alone with me, 0 wait");
 	ASSERT_EQ(0, handle_release(C, writer.got.token));
-	EXPECT_EQ(-ESRCH, chring_lock_break(chring, self->name));
+	EXPECT_EQ(-ESRCH, lock_break(self->name));
 	ASSERT_EQ(0, handle_acquire(A, SHARED | TRY, 0, &next));
 	EXPECT_EQ(0U, next.news);
-	chring_free(chring);
 }
 
 /* A child takes over what its parent has, which was open when it was forked. */
@@ -493,10 +491,8 @@ TEST_F(shared, scribbled_word_changes_nothing_for_those_who_share_it)
 
 TEST_F(shared, libchring_shares_it_and_knows_when_it_does_not)
 {
-	struct chring *chring = chring_alloc();
 	struct chring_lock *one, *other;
 
-	ASSERT_EQ(0, chring_open(chring));
 	ASSERT_EQ(0, chring_lock_open(&one, self->name, 0, 0));
 	ASSERT_EQ(0, chring_lock_open(&other, self->name, 0, 0));
 	ASSERT_EQ(0, chring_lock_acquire_shared(one, NULL));
@@ -512,7 +508,7 @@ TEST_F(shared, libchring_shares_it_and_knows_when_it_does_not)
 	EXPECT_EQ(-ESTALE, chring_lock_release(one));
 	EXPECT_EQ(-EBUSY, chring_lock_try(one));
 
-	ASSERT_EQ(0, chring_lock_break(chring, self->name));
+	ASSERT_EQ(0, lock_break(self->name));
 	EXPECT_FALSE(chring_lock_is_held(other));
 	EXPECT_EQ(CHRING_NEWS_BROKEN, (unsigned int)chring_lock_acquire(one));
 	ASSERT_EQ(0, chring_lock_release(one));
@@ -524,7 +520,6 @@ TEST_F(shared, libchring_shares_it_and_knows_when_it_does_not)
 	ASSERT_EQ(0, chring_lock_release(other));
 	chring_lock_close(one);
 	chring_lock_close(other);
-	chring_free(chring);
 }
 
 TEST_F(shared, token_is_good_while_it_is_held_or_the_newest)

@@ -9,15 +9,15 @@
 #include "request.h"
 
 /*
- * What the kernel says of a lock, to this handle: "free, held, or mine", how
- * many wait, and news if there is. Valid until the next call.
+ * What the kernel says of a lock, to the handle of this descriptor: "free, held, or
+ * mine", how many wait, and news if there is. Valid until the next call.
  */
-const char *lock_state(struct chring_lock *lock)
+const char *lock_state_of(int fd)
 {
 	struct chring_lock_stat stat = { .size = sizeof(stat) };
 	static char text[80];
 
-	if (ioctl(chring_lock_fd(lock), CHRING_IOC_STAT, &stat))
+	if (ioctl(fd, CHRING_IOC_STAT, &stat))
 		return strerror(errno);
 	snprintf(text, sizeof(text), "%s, %u wait%s%s%s%s%s",
 		 stat.flags & CHRING_STAT_MINE ? "mine" :
@@ -28,6 +28,11 @@ const char *lock_state(struct chring_lock *lock)
 		 stat.news & CHRING_NEWS_CORRUPT ? ", corrupt" : "",
 		 stat.news & CHRING_NEWS_EXPIRED ? ", expired" : "");
 	return text;
+}
+
+const char *lock_state(struct chring_lock *lock)
+{
+	return lock_state_of(chring_lock_fd(lock));
 }
 
 /* Wait until so many wait. */
@@ -59,16 +64,22 @@ bool lock_is(struct chring_lock *lock, const char *state)
 	return true;
 }
 
-int lock_break(const char *name)
+static int by_name(const char *name,
+		   int (*call)(struct chring *chring, const char *name))
 {
 	struct chring *chring = chring_alloc();
 	int ret;
 
 	ret = chring_open(chring);
 	if (!ret)
-		ret = chring_lock_break(chring, name);
+		ret = call(chring, name);
 	chring_free(chring);
 	return ret;
+}
+
+int lock_break(const char *name)
+{
+	return by_name(name, chring_lock_break);
 }
 
 /* So that its holders have a lease, at whose end the lock is taken from them. */
@@ -95,12 +106,5 @@ int lock_make_leased(const char *name, uint32_t flags, uint32_t ttl_ms)
 
 int lock_delete(const char *name)
 {
-	struct chring *chring = chring_alloc();
-	int ret;
-
-	ret = chring_open(chring);
-	if (!ret)
-		ret = chring_lock_del(chring, name);
-	chring_free(chring);
-	return ret;
+	return by_name(name, chring_lock_del);
 }

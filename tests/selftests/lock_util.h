@@ -9,6 +9,7 @@
 #include "chring.h"
 #include "patience.h"
 
+const char *lock_state_of(int fd);
 const char *lock_state(struct chring_lock *lock);
 bool lock_waits(struct chring_lock *lock, unsigned int waiters);
 bool lock_is(struct chring_lock *lock, const char *state);
