@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -329,6 +330,10 @@ FIXTURE_VARIANT_ADD(death, exec_with_slot_receiver)
 
 FIXTURE_SETUP(death)
 {
+	/* Who has its descriptor is the holder's child, and waited for as well */
+	ASSERT_EQ(0, prctl(PR_SET_CHILD_SUBREAPER, 1));
+	/* Whatever stays is not in the way of the next one */
+	ASSERT_EQ(0, unshare(CLONE_NEWNET));
 	ASSERT_EQ(0, handle_open_slots(&self->handle, NAME,
 				       variant->flags | CHRING_OPEN_CREATE,
 				       variant->slots));
@@ -341,10 +346,11 @@ FIXTURE_SETUP(death)
 
 FIXTURE_TEARDOWN(death)
 {
+	if (self->holder)
+		end_child(self->holder);
+	/* The holder's child is this one's now */
 	if (self->report->keeper)
-		kill(self->report->keeper, SIGKILL);
-	kill(self->holder, SIGKILL);
-	exit_status(self->holder);
+		end_child(self->report->keeper);
 	EXPECT_EQ(0, handle_close(&self->handle));
 }
 
