@@ -4,7 +4,7 @@
  * which order they are granted; and that no grant is lost, in whatever way the one
  * who asked goes away.
  */
-#define _GNU_SOURCE		/* unshare */
+#define _GNU_SOURCE		/* gettid, unshare */
 #include <chring.h>
 #include <errno.h>
 #include <poll.h>
@@ -181,6 +181,7 @@ TEST_F(async, handle_has_one_request_at_a_time)
 
 struct event {
 	int epoll;
+	pid_t tid;
 	int result;
 	struct epoll_event event;
 };
@@ -189,8 +190,16 @@ static void *event_run(void *data)
 {
 	struct event *event = data;
 
+	__atomic_store_n(&event->tid, gettid(), __ATOMIC_RELEASE);
 	event->result = epoll_wait(event->epoll, &event->event, 1, PATIENCE_MS);
 	return NULL;
+}
+
+static bool event_sleeps(const struct event *event)
+{
+	pid_t tid = __atomic_load_n(&event->tid, __ATOMIC_ACQUIRE);
+
+	return tid && sleeps(tid);
 }
 
 static void expect_event(struct __test_metadata *_metadata,
@@ -207,7 +216,7 @@ static void expect_event(struct __test_metadata *_metadata,
 	ASSERT_EQ(-EINPROGRESS, ask(B, 0));
 	EXPECT_EQ(0, epoll_wait(event.epoll, &event.event, 1, 0));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, event_run, &event));
-	pause_us(20000);
+	ASSERT_TRUE(wait_until(event_sleeps(&event)));
 	ASSERT_EQ(0, handle_release(A, self->held.token));
 	pthread_join(thread, NULL);
 	EXPECT_EQ(1, event.result);
