@@ -1055,7 +1055,8 @@ TEST(namespace_ends_with_those_who_wait_in_it)
 			_exit(ask_in_own_netns(i & 1));
 		ASSERT_EQ(0, exit_status(pid));
 	}
-	EXPECT_TRUE(wait_until(number_in(REFCOUNT) == before));
+	/* Namespaces of before may have gone as well */
+	EXPECT_TRUE(wait_until(number_in(REFCOUNT) <= before));
 }
 
 /* ---- by libchring */
