@@ -247,19 +247,25 @@ TEST_F(shared, one_that_gives_up_lets_those_behind_it_share)
 	EXPECT_STATE(A, "0 hold, 0 wait");
 }
 
-/* Two share it in turns, so that it is never free, and one wants it alone. */
+/*
+ * Two share it, and would in turns, so that it were never free: but one wants it alone,
+ * and they are not let in again.
+ */
 TEST_F(shared, who_wants_it_alone_does_not_starve)
 {
-	struct chring_lock_acquire got[2];
+	struct chring_lock_acquire got[2], none;
 	struct sleeper writer, reader;
 	int i;
 
 	ASSERT_EQ(0, handle_acquire(A, SHARED, in_ms(PATIENCE_MS), &got[0]));
+	ASSERT_EQ(0, handle_acquire(B, SHARED, in_ms(PATIENCE_MS), &got[1]));
 	ASSERT_TRUE(sleeper_queue(&writer, C, ALONE, 0));
+	ASSERT_EQ(0, handle_release(B, got[1].token));
 	for (i = 0; i < 100; i++)
-		ASSERT_EQ(-EBUSY, handle_acquire(B, SHARED | TRY, 0, &got[1]));
+		ASSERT_EQ(-EBUSY, handle_acquire(B, SHARED | TRY, 0, &none));
 	ASSERT_TRUE(sleeper_queue(&reader, B, SHARED, 1));
 	ASSERT_EQ(0, handle_release(A, got[0].token));
+	ASSERT_EQ(-EBUSY, handle_acquire(A, SHARED | TRY, 0, &none));
 	ASSERT_EQ(0, sleeper_end(&writer));
 	EXPECT_STATE(A, "1 alone, 1 wait");
 	ASSERT_EQ(0, handle_release(C, writer.got.token));
