@@ -492,23 +492,23 @@ example_of_the_manual_tells_of_a_dead_holder()
 # One is held by another, the rest is free; then they compete.
 example_of_the_manual_waits_for_many_locks()
 {
-	local i loops=() line='1000 locks, [0-9]* of them waited for'
+	local i line='1000 locks, [0-9]* of them waited for'
 
 	ulimit -n 4096
 	hold loop/7 || return
 	"$here/lock_loop" loop 1000 >"$files/loop" &
-	loops=($!)
+	others+=($!)
 	wait_until waits loop/7 1 || return
-	touch "$files/end.$job" && ended 42 && wait "${loops[@]}" &&
+	touch "$files/end.$job" && ended 42 && wait "${others[0]}" &&
 	! differs "waited for" '1000 locks, 1 of them waited for' \
 		"$(cat "$files/loop")" || return
-	loops=()
+	others=()
 	for ((i = 0; i < 4; i++)); do
 		"$here/lock_loop" loop 1000 >"$files/loop.$i" &
-		loops+=($!)
+		others+=($!)
 	done
 	for ((i = 0; i < 4; i++)); do
-		wait "${loops[i]}" && grep -qx "$line" "$files/loop.$i" || return
+		wait "${others[i]}" && grep -qx "$line" "$files/loop.$i" || return
 	done
 }
 
