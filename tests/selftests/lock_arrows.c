@@ -63,7 +63,7 @@ static pid_t start_waiter(void)
 {
 	struct chring_lock_acquire acquired;
 	struct handle handle;
-	pid_t pid = fork();
+	pid_t pid = fork_child();
 	int err;
 
 	if (pid)
