@@ -257,22 +257,6 @@ TEST_F(refused, flags_that_are_unknown)
 	EXPECT_EQ(-ENOENT, open_lock(&handle, "unknown", 0, 0));
 }
 
-static int open_named(int device, const void *name, uint32_t length)
-{
-	struct chring_lock_open arg = {
-		.size = sizeof(arg),
-		.flags = CHRING_OPEN_CREATE,
-		.name = (uintptr_t)name,
-		.name_len = length,
-	};
-	int fd = result(ioctl(device, CHRING_IOC_OPEN, &arg));
-
-	if (fd < 0)
-		return fd;
-	close(fd);
-	return 0;
-}
-
 TEST_F(refused, requests_that_do_not_wait_and_yet_are_to_end)
 {
 	const uint32_t flags = CHRING_ACQUIRE_ASYNC;
@@ -290,6 +274,22 @@ TEST_F(refused, requests_that_do_not_wait_and_yet_are_to_end)
 	EXPECT_EQ(-ENOTTY, result(ioctl(self->device, CHRING_IOC_FINISH)));
 	EXPECT_EQ(-ENOTTY, result(ioctl(self->device, CHRING_IOC_CANCEL)));
 	EXPECT_UNCHANGED();
+}
+
+static int open_named(int device, const void *name, uint32_t length)
+{
+	struct chring_lock_open arg = {
+		.size = sizeof(arg),
+		.flags = CHRING_OPEN_CREATE,
+		.name = (uintptr_t)name,
+		.name_len = length,
+	};
+	int fd = result(ioctl(device, CHRING_IOC_OPEN, &arg));
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
 }
 
 TEST_F(refused, names_that_are_none)
