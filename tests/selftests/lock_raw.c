@@ -167,6 +167,16 @@ int handle_release(const struct handle *handle, uint64_t token)
 	return request(handle->fd, CHRING_IOC_RELEASE, &release);
 }
 
+int handle_consistent(const struct handle *handle, uint64_t token)
+{
+	struct chring_lock_consistent consistent = {
+		.size = sizeof(consistent),
+		.token = token,
+	};
+
+	return request(handle->fd, CHRING_IOC_CONSISTENT, &consistent);
+}
+
 int handle_stat(const struct handle *handle, struct chring_lock_stat *stat)
 {
 	*stat = (struct chring_lock_stat) { .size = sizeof(*stat) };

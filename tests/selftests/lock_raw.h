@@ -60,6 +60,7 @@ int handle_finish(const struct handle *handle,
 		  struct chring_lock_finish *finished);
 int handle_cancel(const struct handle *handle);
 int handle_release(const struct handle *handle, uint64_t token);
+int handle_consistent(const struct handle *handle, uint64_t token);
 int handle_stat(const struct handle *handle, struct chring_lock_stat *stat);
 int handle_adopt(struct handle *handle, struct chring_lock_adopt *adopted);
 int handle_close(const struct handle *handle);

@@ -707,6 +707,63 @@ TEST_F(slots, death_lets_in_who_waits_and_tells)
 	ASSERT_TRUE(is(B, "1 share with me, 0 wait, news"));
 }
 
+/* A process takes a slot, and dies. Returns its token. */
+static uint64_t die_with_slot(const char *name, uint64_t *shown)
+{
+	pid_t pid;
+
+	*shown = 0;
+	pid = holder_start(name, 0, shown);
+	wait_until(__atomic_load_n(shown, __ATOMIC_ACQUIRE));
+	end_child(pid);
+	return *shown;
+}
+
+TEST_F(slots, consistent_of_who_was_not_told_leaves_the_news_to_the_next)
+{
+	struct chring_lock_acquire got, next;
+	uint64_t dead;
+
+	ASSERT_EQ(0, handle_try(A, &got));
+	dead = die_with_slot(self->name, self->shown);
+	ASSERT_TRUE(is(A, "1 share with me, 0 wait, news"));
+	ASSERT_EQ(0, handle_consistent(A, got.token));
+	EXPECT_STATE(A, "1 share with me, 0 wait, news");
+	ASSERT_EQ(0, handle_try(B, &next));
+	EXPECT_EQ(CHRING_NEWS_OWNER_DIED, next.news);
+	EXPECT_EQ(dead, next.dead_token);
+	EXPECT_STATE(A, "2 share with me, 0 wait");
+}
+
+/* It was told of a death, but not of the one after that. */
+TEST_F(slots, consistent_of_one_death_leaves_the_news_of_another)
+{
+	struct chring_lock_acquire got, next;
+	uint64_t dead[2];
+
+	handles_close(self->handle, HANDLES);
+	ASSERT_EQ(0, handles_open(self->handle, HANDLES, "slots/sticky",
+				  CHRING_LOCK_STICKY, SLOTS));
+	dead[0] = die_with_slot("slots/sticky", self->shown);
+	ASSERT_TRUE(is(A, "0 hold, 0 wait, news"));
+	ASSERT_EQ(0, handle_try(A, &got));
+	EXPECT_EQ(CHRING_NEWS_OWNER_DIED, got.news);
+	EXPECT_EQ(dead[0], got.dead_token);
+	dead[1] = die_with_slot("slots/sticky", self->shown);
+	ASSERT_TRUE(is(A, "1 share with me, 0 wait, news"));
+	ASSERT_EQ(0, handle_consistent(A, got.token));
+	EXPECT_STATE(A, "1 share with me, 0 wait, news");
+
+	ASSERT_EQ(0, handle_try(B, &next));
+	EXPECT_EQ(CHRING_NEWS_OWNER_DIED, next.news);
+	EXPECT_EQ(dead[1], next.dead_token);
+	ASSERT_EQ(0, handle_consistent(B, next.token));
+	EXPECT_STATE(B, "2 share with me, 0 wait");
+	ASSERT_EQ(0, handle_try(C, &next));
+	EXPECT_EQ(0U, next.news);
+	EXPECT_EQ(0U, next.dead_token);
+}
+
 /* Where it is slow the first one has its slot before the second one waits. */
 TEST_F(slots, lease_runs_from_the_acquisition_where_somebody_waits)
 {
