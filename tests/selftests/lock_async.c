@@ -34,6 +34,7 @@
 #define SHORT_MS 50
 #define LONG_MS 3600000
 #define RACES 500
+#define RACES_MS 2000
 #define MANY 1000
 #define REFCOUNT "/sys/module/chring/refcnt"
 
@@ -761,6 +762,117 @@ TEST_F(async, who_adopts_the_handle_cancels_a_request)
 TEST_F(async, who_adopts_the_handle_passes_on_what_was_not_collected)
 {
 	adopt(_metadata, self, true);
+}
+
+/* What two processes that adopt a handle have in common, with who watches. */
+struct race {
+	pthread_barrier_t barrier;
+	bool over;
+	int ready, asked;	/* so often one of the two was, in all rounds */
+	struct {
+		int adopted;
+		int asked;
+		int finished;
+	} of[2];
+};
+
+/* Waits for the other one, which is on its way, and close by. */
+static void meet(int *count, int round)
+{
+	__atomic_add_fetch(count, 1, __ATOMIC_ACQ_REL);
+	while (__atomic_load_n(count, __ATOMIC_ACQUIRE) < 2 * round)
+		sched_yield();
+}
+
+/* Says whether it had the lock in the end, 0, or its handle was another's, 1. */
+static int runner(struct race *race, struct handle *handle, int nr)
+{
+	struct chring_lock_adopt adopted;
+	struct chring_lock_finish got;
+	struct handle own;
+	int round, err;
+
+	/* With the first handle of a process comes more, which takes its time */
+	if (handle_open(&own, "async/own", CHRING_OPEN_CREATE))
+		return 5;
+	for (round = 1; ; round++) {
+		pthread_barrier_wait(&race->barrier);
+		if (race->over)
+			break;
+		meet(&race->ready, round);
+		race->of[nr].adopted = handle_adopt(handle, &adopted);
+		race->of[nr].asked = ask(handle, 0);
+		meet(&race->asked, round);
+		race->of[nr].finished = handle_finish(handle, &got);
+		pthread_barrier_wait(&race->barrier);
+	}
+	if (!wait_until(handle_poll(handle)))
+		return 2;
+	err = handle_finish(handle, &got);
+	if (err)
+		return err == -ESTALE ? 1 : 3;
+	return handle_release(handle, got.token) ? 4 : 0;
+}
+
+static struct race *race_new(void)
+{
+	struct race *race = mmap(NULL, sizeof(*race), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pthread_barrierattr_t shared;
+
+	if (race == MAP_FAILED)
+		return NULL;
+	pthread_barrierattr_init(&shared);
+	pthread_barrierattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
+	return pthread_barrier_init(&race->barrier, &shared, 3) ? NULL : race;
+}
+
+/* Returns the number of the one whose the handle is, and what it asked for. */
+static int expect_one_winner(struct __test_metadata *_metadata,
+			     const struct race *race)
+{
+	int winner = race->of[0].finished == -ESTALE;
+	const typeof(race->of[0]) *it = &race->of[winner];
+
+	ASSERT_EQ(-ESTALE, race->of[!winner].finished);
+	ASSERT_EQ(0, it->adopted);
+	ASSERT_EQ(-EINPROGRESS, it->asked);
+	ASSERT_EQ(-EAGAIN, it->finished);
+	return winner;
+}
+
+TEST_F(async, who_adopts_the_handle_last_has_what_it_asked_for)
+{
+	long long end = in_ms(RACES_MS);
+	struct race *race = race_new();
+	struct chring_lock_adopt none;
+	int winner, nr, round;
+	pid_t pid[2];
+
+	ASSERT_NE(NULL, race);
+	for (nr = 0; nr < 2; nr++) {
+		pid[nr] = fork_child();
+		if (!pid[nr])
+			_exit(runner(race, B, nr));
+	}
+	for (round = 1; ; round++) {
+		/* So that there is something to be ended */
+		ASSERT_EQ(-EINPROGRESS, ask(B, 0));
+		pthread_barrier_wait(&race->barrier);
+		pthread_barrier_wait(&race->barrier);
+		winner = expect_one_winner(_metadata, race);
+		ASSERT_EQ(1, waiters_of(A));
+		if (now_ns() > end)
+			break;
+		ASSERT_EQ(0, handle_adopt(B, &none));
+	}
+	TH_LOG("%d races", round);
+	race->over = true;
+	pthread_barrier_wait(&race->barrier);
+	ASSERT_EQ(0, handle_release(A, self->held.token));
+	EXPECT_EQ(0, exit_status(pid[winner]));
+	EXPECT_EQ(1, exit_status(pid[!winner]));
+	EXPECT_STATE(A, "free, 0 wait");
 }
 
 /* ---- leases */
