@@ -94,7 +94,9 @@ struct chring_waiter *chring_queue_first_locked(struct chring_lock *lock)
 /* Whoever is first, of at least one, looks for all; a sleeper does so by itself. */
 static void have_first_look_locked(struct chring_lock *lock)
 {
-	struct chring_waiter *first = chring_queue_first_locked(lock);
+	struct chring_waiter *first = list_first_entry(&lock->waiters,
+						       struct chring_waiter,
+						       node);
 
 	if (!first->task && !(lock->flags & CHRING_LOCK_STRICT))
 		schedule_delayed_work(&container_of(first, struct chring_async,
