@@ -1463,7 +1463,8 @@ int chring_lock_release(struct chring_lock *lock);
  *
  * The next holder is not told then what this one was: in a lock that is
  * CHRING_LOCK_STICKY each is, until one has put right what may be half done, and
- * says so. Who finds that it cannot releases the lock without saying it.
+ * says so. Who finds that it cannot releases the lock without saying it. Of a lock
+ * with slots another holder may have died since: the next one is told that.
  *
  * Return: 0, also where there was no news; -ESTALE where the handle does not
  * hold the lock, -EPERM where another thread does by it.

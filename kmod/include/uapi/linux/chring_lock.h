@@ -277,7 +277,8 @@ struct chring_lock_release {
  *	this token (any more)
  *
  * What the lock protects has been put right: the next holder is not told the
- * news that this one was.
+ * news that this one was. What this one was not told, as another has died since who
+ * held the lock beside it, the next one is.
  */
 struct chring_lock_consistent {
 	__u32 size;
