@@ -360,12 +360,12 @@ static void give_on(struct chring_balancer *b, const struct chring_ring *ring,
 			continue;
 		vnode = chring_ring_lookup(ring, slot << (32 - b->order));
 		for (;;) {
+			chring_resched_sometimes(++nr);
 			seat = &b->seats[vnode->member->index];
 			if (seat->held < seat->quota)
 				break;
 			vnode = chring_ring_next(vnode) ?:
 				chring_ring_first(ring);
-			chring_resched_sometimes(++nr);
 		}
 		seat->held++;
 		holder[slot] = index_of(seat);
