@@ -20,29 +20,39 @@
 #include "lockspace.h"
 #include "owner.h"
 
+/*
+ * One who sleeps by a handle that was disowned, or NULL: where it was adopted
+ * meanwhile, those of its last owner were sent away.
+ */
+static struct chring_waiter *find_sleeper_locked(const struct chring_handle *handle)
+{
+	struct chring_lock *lock = handle->lock;
+	struct chring_waiter *waiter;
+
+	if (handle->owner || !handle->nr_sleepers)
+		return NULL;
+	list_for_each_entry(waiter, &lock->waiters, node)
+		if (waiter->handle == handle && waiter->task)
+			return waiter;
+	return NULL;
+}
+
 /* Sends one waiter of a handle away. Returns false where there is none. */
 static bool send_one_away(struct chring_handle *handle)
 {
 	struct chring_lock *lock = handle->lock;
-	struct task_struct *task = NULL;
-	struct chring_waiter *waiter;
 	struct chring_wakeup wakeup = {};
+	struct chring_waiter *waiter;
+	struct task_struct *task;
 
 	spin_lock(&lock->lock);
-	list_for_each_entry(waiter, &lock->waiters, node) {
-		/* Adopted meanwhile: those of its last owner were sent away */
-		if (handle->owner || !handle->nr_sleepers)
-			break;
-		if (waiter->handle != handle || !waiter->task)
-			continue;
-		task = get_task_struct(waiter->task);
-		chring_queue_finish_locked(lock, waiter, -ESTALE);
-		break;
-	}
-	if (!task) {
+	waiter = find_sleeper_locked(handle);
+	if (!waiter) {
 		spin_unlock(&lock->lock);
 		return false;
 	}
+	task = get_task_struct(waiter->task);
+	chring_queue_finish_locked(lock, waiter, -ESTALE);
 	/* It may have been the one that was nudged */
 	chring_word_freeze_locked(lock);
 	chring_queue_settle(lock, &wakeup);
