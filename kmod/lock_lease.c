@@ -150,6 +150,19 @@ static void set_timer(struct chring_lock *lock)
 }
 
 /**
+ * chring_lease_stale_locked - clocks may have to run that did not have to before
+ * @lock: caller holds its lock; it can have leases
+ *
+ * chring_lease_update_locked() is to come. Without this it looks at one who holds
+ * the lock alone, but at none of several.
+ */
+void chring_lease_stale_locked(struct chring_lock *lock)
+{
+	lockdep_assert_held(&lock->lock);
+	lock->lease->stale = true;
+}
+
+/**
  * chring_lease_begin_locked - a holder has a lease of its own
  * @handle: has just taken its lock, which can have leases; caller holds that's
  *	lock
@@ -165,20 +178,7 @@ void chring_lease_begin_locked(struct chring_handle *handle,
 	term->given = true;
 	term->asked_ms = grant->ttl_ms;
 	term->asked = grant->flags;
-	handle->lock->lease->stale = true;
-}
-
-/**
- * chring_lease_stale_locked - clocks may have to run that did not have to before
- * @lock: caller holds its lock; it can have leases
- *
- * chring_lease_update_locked() is to come. Without this it looks at one who holds
- * the lock alone, but at none of several.
- */
-void chring_lease_stale_locked(struct chring_lock *lock)
-{
-	lockdep_assert_held(&lock->lock);
-	lock->lease->stale = true;
+	chring_lease_stale_locked(handle->lock);
 }
 
 /**
