@@ -67,9 +67,7 @@ static void fill_view_locked(struct chring_lock *lock,
 		chring_lease_view_locked(lock, view);
 	if (!holder)
 		return;
-	view->held_ns = jiffies64_to_nsecs(get_jiffies_64() -
-					   (lock->nr_shares ? holder->since :
-							      lock->since));
+	view->held_ns = chring_holder_held_ns_locked(holder);
 	if (holder->owner)
 		view->tgid = get_pid(holder->owner->tgid);
 }

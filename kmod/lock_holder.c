@@ -75,6 +75,22 @@ bool chring_holder_fits_locked(const struct chring_waiter *waiter)
 	       !waiter->handle->token;
 }
 
+/**
+ * chring_holder_held_ns_locked - since when a handle is known to hold its lock
+ * @handle: holds it; caller holds the lock's lock
+ *
+ * Return: a time span, to a tick.
+ */
+u64 chring_holder_held_ns_locked(const struct chring_handle *handle)
+{
+	const struct chring_lock *lock = handle->lock;
+
+	lockdep_assert_held(&lock->lock);
+	return jiffies64_to_nsecs(get_jiffies_64() - (lock->nr_shares ?
+						      handle->since :
+						      lock->since));
+}
+
 /* Gives a handle a share, or, where it has one, another token for it. */
 static int take_share(struct chring_handle *handle)
 {
@@ -163,9 +179,9 @@ int chring_holder_take_locked(struct chring_handle *handle,
 		return err;
 	handle->lost = false;
 	grant->news = lock->news;
-	grant->dead_token = likely(!lock->news) ? 0 : lock->dead_token;
+	grant->dead_token = lock->news ? lock->dead_token : 0;
 	handle->told = grant->dead_token;
-	if (unlikely(lock->news) && !(lock->flags & CHRING_LOCK_STICKY))
+	if (!(lock->flags & CHRING_LOCK_STICKY))
 		lock->news = 0;
 	return 0;
 }
@@ -221,7 +237,6 @@ void chring_holder_take_away_locked(struct chring_handle *handle, u32 news)
 unsigned int chring_holder_views_locked(struct chring_lock *lock,
 					struct chring_holder_view *views)
 {
-	u64 now = get_jiffies_64();
 	struct chring_handle *handle;
 	unsigned int nr = 0;
 
@@ -232,9 +247,7 @@ unsigned int chring_holder_views_locked(struct chring_lock *lock,
 
 		*view = (struct chring_holder_view){
 			.token = chring_holder_token_locked(handle),
-			.held_ns = jiffies64_to_nsecs(now - (lock->nr_shares ?
-							     handle->since :
-							     lock->since)),
+			.held_ns = chring_holder_held_ns_locked(handle),
 		};
 		if (handle->owner)
 			view->tgid = get_pid(handle->owner->tgid);

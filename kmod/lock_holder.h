@@ -32,6 +32,7 @@ struct chring_holder_view {
 struct chring_handle *chring_holder_next_locked(struct chring_handle *handle);
 bool chring_holder_shares_locked(const struct chring_waiter *waiter);
 bool chring_holder_fits_locked(const struct chring_waiter *waiter);
+u64 chring_holder_held_ns_locked(const struct chring_handle *handle);
 int chring_holder_take_locked(struct chring_handle *handle,
 			      struct chring_grant *grant);
 int chring_holder_renew_locked(struct chring_handle *handle,
